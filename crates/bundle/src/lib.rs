@@ -1,0 +1,1 @@
+//! What one container of a Pod looks like to the kernel: the OCI runtime config.

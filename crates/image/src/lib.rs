@@ -1,0 +1,1 @@
+//! Image references, the store on disk, safe unpacking and root file systems.

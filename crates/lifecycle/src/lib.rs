@@ -1,0 +1,29 @@
+//! What happens next to a Pod, and why.
+//!
+//! [`plan`] is a pure function of the Pod, of what has been [`Seen`] of it, and of the time. It
+//! answers with the steps to take now (each with its [`Because`]), the time at which to ask
+//! again, and the Pod's status. Whoever carries steps out records each as [`Fact::Began`] and
+//! then reports what came of it as further [`Fact`]s; `Seen` is the fold of those facts, so a
+//! recorded life can be replayed.
+//!
+//! This crate never reads a clock, a file, a socket, a thread, an environment variable or the
+//! order of a hash map. Start reading at [`plan`].
+
+mod because;
+mod fact;
+mod plan;
+mod seen;
+mod status;
+mod step;
+mod time;
+
+pub use because::Because;
+pub use fact::{Exit, ExitReason, Fact, Outcome, StartFailure};
+pub use plan::Plan;
+pub use seen::{
+    BackOff, Deletion, History, Instance, Life, PostStart, PreStop, ProbeSeen, Reset, Sandbox, Seen, Stop,
+    Teardown,
+};
+pub use status::{Condition, ContainerStatus, Phase, State, Status};
+pub use step::{Ending, HookKind, Step, StopCause};
+pub use time::Time;

@@ -1,0 +1,1 @@
+//! The OCI runtime: create, start, exec, kill and delete over a bundle.

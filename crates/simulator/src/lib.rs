@@ -1,0 +1,1 @@
+//! A model of shims, time and faults that runs the planner through millions of lives.

@@ -1,0 +1,1 @@
+//! Linux made safe: every unsafe block of Outrigger stands here.

@@ -1,0 +1,14 @@
+//! What the node and a Pod's shim say to each other: messages ([`Call`], [`Message`]), their
+//! framing ([`frame`]), and the formats of the files they share: the container log ([`cri_log`])
+//! and the exit ledger ([`LedgerEntry`]).
+//!
+//! Pure: bytes in, messages out. The shim's README is the protocol's specification.
+
+pub mod cri_log;
+pub mod frame;
+mod message;
+
+pub use message::{
+    Call, Connect, Event, EventKind, Exec, ExecResult, Family, Lease, LedgerEntry, LogFile, Message, PodCgroup,
+    Prepare, Refusal, Reply, Request, RootFs, SharedNamespaces, Stage, Stamp, Start, Tmpfs, VERSION,
+};
