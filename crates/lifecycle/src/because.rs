@@ -64,7 +64,11 @@ impl fmt::Display for Because {
                 write!(f, "it exited with {code}")
             }
             Because::Restart { code, waited_ms } => {
-                write!(f, "it exited with {code} and {} s of back-off are over", waited_ms / 1_000)
+                write!(
+                    f,
+                    "it exited with {code} and {} s of back-off are over",
+                    waited_ms / 1_000
+                )
             }
             Because::RetryStart => f.write_str("the last try failed"),
             Because::HookDeclared => f.write_str("the hook is declared"),
@@ -72,7 +76,9 @@ impl fmt::Display for Because {
             Because::Stopping(StopCause::Probe(kind)) => {
                 write!(f, "{} probe failed", kind.word().to_lowercase())
             }
-            Because::Stopping(StopCause::PostStartFailed) => f.write_str("its postStart hook failed"),
+            Because::Stopping(StopCause::PostStartFailed) => {
+                f.write_str("its postStart hook failed")
+            }
             Because::Stopping(StopCause::Teardown) => f.write_str("the pod ends"),
             Because::Stopping(StopCause::Reset) => f.write_str("all containers start anew"),
             Because::TurnToStop => f.write_str("nothing else has to stop first"),
@@ -83,9 +89,17 @@ impl fmt::Display for Because {
             Because::Ending(Ending::InitFailed(_)) => {
                 f.write_str("an init container failed and may not be restarted")
             }
-            Because::Ending(Ending::DeadlineExceeded) => f.write_str("activeDeadlineSeconds have passed"),
+            Because::Ending(Ending::DeadlineExceeded) => {
+                f.write_str("activeDeadlineSeconds have passed")
+            }
+            Because::Ending(Ending::SandboxLost) => {
+                f.write_str("its sandbox was lost and its restart policy is Never")
+            }
             Because::ExitRule { code } => {
-                write!(f, "exit code {code} matched a rule that restarts all containers")
+                write!(
+                    f,
+                    "exit code {code} matched a rule that restarts all containers"
+                )
             }
             Because::NothingRuns => f.write_str("nothing of the pod runs any more"),
         }

@@ -69,6 +69,9 @@ pub enum Fact {
         /// What it found.
         outcome: Outcome,
     },
+    /// The node was restarted: what it had in flight by itself came to nothing. What the shim had
+    /// in flight is told by further facts.
+    NodeRestarted,
     /// Someone asked for the Pod's deletion. Asked again, only a shorter grace counts.
     DeleteRequested {
         /// The grace period in seconds instead of the Pod's own.

@@ -10,19 +10,32 @@
 //! order of a hash map. Start reading at [`plan`].
 
 mod because;
+mod conditions;
+mod container_status;
 mod fact;
+mod hooks;
+mod init_order;
+mod invariants;
+mod mains;
+mod observe;
+mod phase;
 mod plan;
+mod probes;
+mod restarts;
 mod seen;
+mod sidecars;
 mod status;
 mod step;
+mod stops;
+mod teardown;
 mod time;
 
 pub use because::Because;
 pub use fact::{Exit, ExitReason, Fact, Outcome, StartFailure};
-pub use plan::Plan;
+pub use plan::{Plan, plan};
 pub use seen::{
-    BackOff, Deletion, History, Instance, Life, PostStart, PreStop, ProbeSeen, Reset, Sandbox, Seen, Stop,
-    Teardown,
+    BackOff, Deletion, History, Instance, Life, PostStart, PreStop, ProbeSeen, Reset, Sandbox,
+    Seen, Stop, Teardown,
 };
 pub use status::{Condition, ContainerStatus, Phase, State, Status};
 pub use step::{Ending, HookKind, Step, StopCause};

@@ -95,9 +95,6 @@ pub struct History {
     pub failures: u32,
     /// The attempt number the next instance gets.
     pub next_attempt: u32,
-    /// Whether an instance has come up in this sandbox: exited 0 for an init container, started
-    /// for a sidecar (INV-01: once is enough).
-    pub passed: bool,
 }
 
 /// Crash-loop back-off of one container (kubelet: client-go's Backoff, initial 10 s, cap 300 s).
@@ -105,7 +102,7 @@ pub struct History {
 pub struct BackOff {
     /// The wait that the next restart must keep, in milliseconds.
     pub delay_ms: u64,
-    /// When it was last set: the exit time that was looked at.
+    /// When it was last set: the start of the restart that it was kept for.
     pub updated: Time,
 }
 

@@ -1,7 +1,9 @@
 //! The Pod's status as the planner states it; whoever shows it adds wall-clock times, addresses,
 //! image and container ids.
 
-use crate::{Exit, Time};
+use outrigger_pod::Pod;
+
+use crate::{Ending, Exit, Seen, Time, conditions, container_status, phase};
 
 /// `status.phase`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,4 +84,31 @@ pub struct Status {
     pub conditions: Vec<Condition>,
     /// One entry a container, by slot.
     pub containers: Vec<ContainerStatus>,
+}
+
+impl Status {
+    /// How `pod` stands, given what is known of it at `now`.
+    pub(crate) fn of(pod: &Pod, seen: &Seen, now: Time) -> Status {
+        let phase = phase::of(pod, seen);
+        let containers: Vec<ContainerStatus> = pod
+            .slots()
+            .map(|(slot, _)| container_status::of(pod, seen, slot, now))
+            .collect();
+        let conditions = conditions::of(pod, seen, phase, &containers);
+        let (reason, message) = match seen.teardown.map(|teardown| teardown.ending) {
+            Some(Ending::DeadlineExceeded) => (
+                "DeadlineExceeded",
+                "Pod was active on the node longer than the specified deadline".to_owned(),
+            ),
+            Some(Ending::SandboxLost) => ("SandboxLost", "The pod's sandbox was lost".to_owned()),
+            _ => ("", String::new()),
+        };
+        Status {
+            phase,
+            reason,
+            message,
+            conditions,
+            containers,
+        }
+    }
 }

@@ -115,4 +115,6 @@ pub enum Ending {
     InitFailed(Slot),
     /// `spec.activeDeadlineSeconds` has passed.
     DeadlineExceeded,
+    /// The sandbox was lost and the Pod's restart policy is Never.
+    SandboxLost,
 }

@@ -30,7 +30,10 @@ impl Add<std::time::Duration> for Time {
     type Output = Time;
 
     fn add(self, duration: std::time::Duration) -> Time {
-        Time(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+        Time(
+            self.0
+                .saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 }
 

@@ -1,0 +1,398 @@
+//! How a fact changes what is known: the fold. It notes and concludes nothing; conclusions are
+//! the planner's.
+
+use outrigger_pod::{Kind, Pod, ProbeKind, Slot};
+
+use crate::{
+    Deletion, Exit, ExitReason, Fact, History, HookKind, Instance, Life, PostStart, PreStop,
+    ProbeSeen, Reset, Sandbox, Seen, StartFailure, Step, Stop, Teardown, Time, probes, restarts,
+};
+
+impl Seen {
+    /// A Pod that was accepted just now.
+    #[must_use]
+    pub fn new(pod: &Pod, accepted: Time) -> Seen {
+        Seen {
+            accepted,
+            sandbox: Sandbox::Absent {
+                failures: 0,
+                last: None,
+            },
+            containers: vec![History::default(); pod.containers.len()],
+            deletion: None,
+            teardown: None,
+            reset: None,
+        }
+    }
+
+    /// Takes note of a fact that was observed at `at`. Facts about instances that are no longer
+    /// the newest of their container are of no consequence.
+    pub fn observe(&mut self, pod: &Pod, at: Time, fact: &Fact) {
+        match fact {
+            Fact::Began(step, _) => self.begin(at, step),
+            Fact::SandboxReady => self.sandbox = Sandbox::Ready { since: at },
+            Fact::SandboxFailed { reason, message } => {
+                let failures = match self.sandbox {
+                    Sandbox::Preparing { failures, .. } => failures + 1,
+                    _ => 1,
+                };
+                let last = Some((at, reason.clone(), message.clone()));
+                self.sandbox = Sandbox::Absent { failures, last };
+            }
+            Fact::SandboxLost => self.lose_sandbox(pod, at),
+            Fact::SandboxReleased => self.sandbox = Sandbox::Released { at },
+            Fact::Started { slot, attempt } => {
+                if let Some(instance) = self.instance(*slot, *attempt) {
+                    instance.life = Life::Running {
+                        since: at,
+                        post_start: PostStart::Waiting,
+                    };
+                }
+            }
+            Fact::StartFailed {
+                slot,
+                attempt,
+                failure,
+            } => self.fail_start(*slot, *attempt, at, failure),
+            Fact::Exited {
+                slot,
+                attempt,
+                exit,
+            } => {
+                if let Some(instance) = self.instance(*slot, *attempt) {
+                    instance.exit(exit.clone());
+                }
+            }
+            Fact::HookEnded {
+                slot,
+                attempt,
+                hook,
+                result,
+            } => {
+                if let Some(instance) = self.instance(*slot, *attempt) {
+                    instance.end_hook(*hook, result);
+                }
+            }
+            Fact::Probed {
+                slot,
+                attempt,
+                kind,
+                outcome,
+            } => {
+                let probe = pod[*slot].probes.get(*kind);
+                if let (Some(instance), Some(probe)) = (self.instance(*slot, *attempt), probe) {
+                    probes::fold(&mut instance.probes[index(*kind)], probe, at, outcome);
+                }
+            }
+            Fact::NodeRestarted => self.forget_in_flight(),
+            Fact::DeleteRequested { grace_s } => self.request_deletion(pod, at, *grace_s),
+        }
+    }
+
+    fn instance(&mut self, slot: Slot, attempt: u32) -> Option<&mut Instance> {
+        let current = self.containers.get_mut(slot.0)?.current.as_mut()?;
+        (current.attempt == attempt).then_some(current)
+    }
+
+    fn begin(&mut self, at: Time, step: &Step) {
+        match step {
+            Step::PrepareSandbox => {
+                let failures = match self.sandbox {
+                    Sandbox::Absent { failures, .. } => failures,
+                    _ => 0,
+                };
+                self.sandbox = Sandbox::Preparing {
+                    since: at,
+                    failures,
+                };
+            }
+            Step::Start { slot, attempt } => self.begin_start(*slot, *attempt, at),
+            Step::RunHook {
+                slot,
+                attempt,
+                hook,
+            } => {
+                if let Some(instance) = self.instance(*slot, *attempt) {
+                    instance.begin_hook(*hook);
+                }
+            }
+            Step::Probe {
+                slot,
+                attempt,
+                kind,
+            } => {
+                if let Some(instance) = self.instance(*slot, *attempt) {
+                    let probe = &mut instance.probes[index(*kind)];
+                    probe.last_began = Some(at);
+                    probe.in_flight = true;
+                }
+            }
+            Step::Stop {
+                slot,
+                attempt,
+                cause,
+                grace_ms,
+            } => {
+                if let Some(instance) = self.instance(*slot, *attempt) {
+                    instance.stop = Some(Stop {
+                        began: at,
+                        cause: *cause,
+                        deadline: at.plus_ms(*grace_ms),
+                        pre_stop: PreStop::Waiting,
+                        signalled: None,
+                        killed: None,
+                    });
+                }
+            }
+            Step::Signal { slot, attempt, .. } => {
+                if let Some(stop) = self.instance(*slot, *attempt).and_then(|i| i.stop.as_mut()) {
+                    stop.signalled = Some(at);
+                }
+            }
+            Step::Kill { slot, attempt } => {
+                if let Some(stop) = self.instance(*slot, *attempt).and_then(|i| i.stop.as_mut()) {
+                    stop.killed = Some(at);
+                }
+            }
+            Step::BeginTeardown { ending, grace_ms } => {
+                self.teardown = Some(Teardown {
+                    began: at,
+                    ending: *ending,
+                    grace_ms: *grace_ms,
+                });
+                self.reset = None;
+            }
+            Step::BeginReset { .. } => self.reset = Some(Reset { began: at }),
+            Step::FinishReset => self.finish_reset(),
+            Step::ReleaseSandbox => self.sandbox = Sandbox::Releasing { since: at },
+        }
+    }
+
+    fn begin_start(&mut self, slot: Slot, attempt: u32, at: Time) {
+        let Some(history) = self.containers.get_mut(slot.0) else {
+            return;
+        };
+        restarts::note_start(history, at);
+        history.retire();
+        history.failure = None;
+        history.next_attempt = attempt + 1;
+        history.current = Some(Instance {
+            attempt,
+            began: at,
+            life: Life::Starting,
+            probes: [
+                ProbeSeen::default(),
+                ProbeSeen::default(),
+                ProbeSeen::default(),
+            ],
+            stop: None,
+        });
+    }
+
+    fn fail_start(&mut self, slot: Slot, attempt: u32, at: Time, failure: &StartFailure) {
+        let Some(instance) = self.instance(slot, attempt) else {
+            return;
+        };
+        if failure.created {
+            let message = failure.message.clone();
+            instance.exit(Exit {
+                at,
+                code: 128,
+                reason: ExitReason::StartError,
+                message,
+            });
+            return;
+        }
+        let Some(history) = self.containers.get_mut(slot.0) else {
+            return;
+        };
+        history.current = None;
+        history.failure = Some((at, failure.clone()));
+        history.failures += 1;
+        history.next_attempt = attempt;
+    }
+
+    /// Everything that ran is gone. The init order begins anew, so its records are put aside
+    /// (kubelet: a new sandbox purges the records of init containers).
+    fn lose_sandbox(&mut self, pod: &Pod, at: Time) {
+        self.sandbox = Sandbox::Absent {
+            failures: 0,
+            last: None,
+        };
+        for (history, container) in self.containers.iter_mut().zip(&pod.containers) {
+            if let Some(instance) = history
+                .current
+                .as_mut()
+                .filter(|instance| instance.is_live())
+            {
+                instance.exit(Exit {
+                    at,
+                    code: 137,
+                    reason: ExitReason::ContainerStatusUnknown,
+                    message: "The container could not be located when the pod's sandbox was lost"
+                        .to_owned(),
+                });
+            }
+            if container.kind != Kind::Main {
+                history.retire();
+            }
+        }
+    }
+
+    /// A postStart hook is run again (at least once: Kubernetes promises no more), a preStop hook
+    /// is not (at most once), a probe's attempt counts as nothing.
+    fn forget_in_flight(&mut self) {
+        match self.sandbox {
+            Sandbox::Preparing { failures, .. } => {
+                self.sandbox = Sandbox::Absent {
+                    failures,
+                    last: None,
+                }
+            }
+            Sandbox::Releasing { since } => self.sandbox = Sandbox::Ready { since },
+            Sandbox::Absent { .. } | Sandbox::Ready { .. } | Sandbox::Released { .. } => {}
+        }
+        for instance in self
+            .containers
+            .iter_mut()
+            .filter_map(|history| history.current.as_mut())
+        {
+            for probe in &mut instance.probes {
+                probe.in_flight = false;
+            }
+            if let Life::Running { post_start, .. } = &mut instance.life
+                && *post_start == PostStart::Running
+            {
+                *post_start = PostStart::Waiting;
+            }
+            if let Some(stop) = instance
+                .stop
+                .as_mut()
+                .filter(|stop| stop.pre_stop == PreStop::Running)
+            {
+                stop.pre_stop = PreStop::Ended(Err("the node was restarted".to_owned()));
+            }
+        }
+    }
+
+    fn finish_reset(&mut self) {
+        self.reset = None;
+        for history in &mut self.containers {
+            if let Some(Instance {
+                life: Life::Exited { exit, .. },
+                ..
+            }) = &mut history.current
+            {
+                exit.code = 137;
+                exit.reason = ExitReason::RestartingAllContainers;
+            }
+            history.retire();
+        }
+    }
+
+    fn request_deletion(&mut self, pod: &Pod, at: Time, grace_s: Option<u64>) {
+        let deadline = at.plus_ms(grace_s.unwrap_or(pod.grace_s).saturating_mul(1_000));
+        let deletion = self.deletion.get_or_insert(Deletion { at, deadline });
+        deletion.deadline = deletion.deadline.min(deadline);
+        for stop in self
+            .containers
+            .iter_mut()
+            .filter_map(|h| h.current.as_mut()?.stop.as_mut())
+        {
+            stop.deadline = stop.deadline.min(deletion.deadline);
+        }
+    }
+
+    /// What is known of a container.
+    #[must_use]
+    pub fn history(&self, slot: Slot) -> &History {
+        &self.containers[slot.0]
+    }
+
+    /// Whether any instance of the Pod is being started or runs.
+    #[must_use]
+    pub fn anything_lives(&self) -> bool {
+        self.containers.iter().any(History::is_live)
+    }
+}
+
+impl History {
+    /// Whether the newest instance is being started or runs.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.current.as_ref().is_some_and(Instance::is_live)
+    }
+
+    /// How the newest instance ended, if it did.
+    #[must_use]
+    pub fn exit(&self) -> Option<&Exit> {
+        match self.current.as_ref().map(|instance| &instance.life) {
+            Some(Life::Exited { exit, .. }) => Some(exit),
+            _ => None,
+        }
+    }
+
+    /// Puts an ended newest instance aside, as `lastState`.
+    fn retire(&mut self) {
+        if let Some(instance) = self.current.take() {
+            match instance.life {
+                Life::Exited { started, exit } => self.previous = Some((started, exit)),
+                Life::Starting | Life::Running { .. } => self.current = Some(instance),
+            }
+        }
+    }
+}
+
+impl Instance {
+    /// Whether it is being started or runs.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        !matches!(self.life, Life::Exited { .. })
+    }
+
+    /// The record of one of its probes.
+    #[must_use]
+    pub fn probe(&self, kind: ProbeKind) -> &ProbeSeen {
+        &self.probes[index(kind)]
+    }
+
+    fn exit(&mut self, exit: Exit) {
+        let started = match self.life {
+            Life::Running { since, .. } => Some(since),
+            Life::Starting => None,
+            Life::Exited { .. } => return,
+        };
+        self.life = Life::Exited { started, exit };
+    }
+
+    fn begin_hook(&mut self, hook: HookKind) {
+        match (hook, &mut self.life, &mut self.stop) {
+            (HookKind::PostStart, Life::Running { post_start, .. }, _) => {
+                *post_start = PostStart::Running
+            }
+            (HookKind::PreStop, _, Some(stop)) => stop.pre_stop = PreStop::Running,
+            _ => {}
+        }
+    }
+
+    fn end_hook(&mut self, hook: HookKind, result: &Result<(), String>) {
+        match (hook, &mut self.life, &mut self.stop) {
+            (HookKind::PostStart, Life::Running { post_start, .. }, _) => {
+                *post_start = match result {
+                    Ok(()) => PostStart::Done,
+                    Err(message) => PostStart::Failed(message.clone()),
+                };
+            }
+            (HookKind::PreStop, _, Some(stop)) => stop.pre_stop = PreStop::Ended(result.clone()),
+            _ => {}
+        }
+    }
+}
+
+fn index(kind: ProbeKind) -> usize {
+    match kind {
+        ProbeKind::Startup => 0,
+        ProbeKind::Liveness => 1,
+        ProbeKind::Readiness => 2,
+    }
+}

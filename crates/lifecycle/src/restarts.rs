@@ -1,0 +1,142 @@
+//! Whether a container that ended runs again, and when: policies, exit rules, crash-loop back-off.
+
+use outrigger_pod::{Container, Kind, Pod, RestartPolicy, RuleAction};
+
+use crate::{BackOff, Exit, ExitReason, History, StopCause, Time};
+
+/// The wait before the second restart in a row; each further one waits twice as long.
+const INITIAL_MS: u64 = 10_000;
+/// The longest wait.
+const CAP_MS: u64 = 300_000;
+/// How long after a failed creation (no instance came to be) it is tried again.
+const RETRY_MS: u64 = 10_000;
+
+/// Whether `container`, which ended with `exit`, is to run again.
+///
+/// `probe_kill` says that it was killed by its startup or liveness probe. Then its policy counts
+/// but not its exit code: a container under OnFailure that answers SIGTERM with exit code 0 did
+/// not succeed (kubelet: kill and start are one decision, taken before there is an exit code).
+pub(crate) fn wanted(pod: &Pod, container: &Container, exit: &Exit, probe_kill: bool) -> bool {
+    let failed =
+        exit.code != 0 || (container.kind == Kind::Init && exit.reason == ExitReason::OomKilled);
+    match container.kind {
+        Kind::Sidecar => return true,
+        Kind::Init if !failed => return false,
+        Kind::Init | Kind::Main => {}
+    }
+    if container.restart_policy.is_some()
+        && container.restart_rules.iter().any(|r| r.matches(exit.code))
+    {
+        return true;
+    }
+    match (policy(pod, container), container.kind) {
+        (RestartPolicy::Never, _) => false,
+        // An init container that failed is tried again under both: success is final either way.
+        (_, Kind::Init) | (RestartPolicy::Always, _) => true,
+        (RestartPolicy::OnFailure, _) => failed || probe_kill,
+    }
+}
+
+/// The policy that speaks for a container: its own, else the Pod's.
+pub(crate) fn policy(pod: &Pod, container: &Container) -> RestartPolicy {
+    match container.kind {
+        Kind::Sidecar => RestartPolicy::Always,
+        Kind::Init | Kind::Main => container.restart_policy.unwrap_or(pod.restart_policy),
+    }
+}
+
+/// Whether an exit with `code` asks for a restart of all containers (KEP-5532): the first rule
+/// that matches decides.
+pub(crate) fn restarts_all(container: &Container, code: i32) -> bool {
+    let first = container
+        .restart_rules
+        .iter()
+        .find(|rule| rule.matches(code));
+    first.is_some_and(|rule| rule.action == RuleAction::RestartAllContainers)
+}
+
+/// Whether the newest instance was ended by one of its probes.
+pub(crate) fn killed_by_probe(history: &History) -> bool {
+    let stop = history
+        .current
+        .as_ref()
+        .and_then(|instance| instance.stop.as_ref());
+    stop.is_some_and(|stop| matches!(stop.cause, StopCause::Probe(_)))
+}
+
+/// When the next instance may be started, for a container that is to run.
+pub(crate) fn due(history: &History) -> Time {
+    if let Some((at, _)) = history.failure {
+        return at.plus_ms(RETRY_MS);
+    }
+    schedule(history).map_or(Time::default(), |schedule| schedule.start)
+}
+
+/// Keeps the back-off for a restart that begins at `now`.
+pub(crate) fn note_start(history: &mut History, now: Time) {
+    if history.failure.is_some() {
+        return;
+    }
+    let Some(looked_at) = schedule(history).and_then(|schedule| schedule.looked_at) else {
+        return;
+    };
+    let delay_ms = match running_back_off(history, looked_at) {
+        Some(back_off) => (back_off.delay_ms * 2).min(CAP_MS),
+        None => INITIAL_MS,
+    };
+    history.back_off = Some(BackOff {
+        delay_ms,
+        updated: now,
+    });
+}
+
+struct Schedule {
+    start: Time,
+    /// The exit that the back-off is reckoned from; none if this restart does not count.
+    looked_at: Option<Time>,
+}
+
+/// The first restart is immediate, the following wait 10, 20, 40 … 300 s from the exit before
+/// them. A restart after a probe's kill is decided together with the kill, when the exit is still
+/// to come: it is reckoned from the exit *before*, so that it is immediate unless that one was
+/// recent, and the very first such restart does not count.
+fn schedule(history: &History) -> Option<Schedule> {
+    let older = history.previous.as_ref().map(|(_, exit)| exit.at);
+    let Some(exit) = history.exit().map(|exit| exit.at) else {
+        return older.map(|older| after(history, older));
+    };
+    if !killed_by_probe(history) {
+        return Some(after(history, exit));
+    }
+    let Some(older) = older else {
+        return Some(Schedule {
+            start: exit,
+            looked_at: None,
+        });
+    };
+    if after(history, older).start <= exit {
+        return Some(Schedule {
+            start: exit,
+            looked_at: Some(older),
+        });
+    }
+    Some(after(history, exit))
+}
+
+fn after(history: &History, exit: Time) -> Schedule {
+    let wait_ms = running_back_off(history, exit).map_or(0, |back_off| back_off.delay_ms);
+    Schedule {
+        start: exit.plus_ms(wait_ms),
+        looked_at: Some(exit),
+    }
+}
+
+/// The back-off, unless the run that ended at `exit` was long enough to forget it.
+fn running_back_off(history: &History, exit: Time) -> Option<BackOff> {
+    history
+        .back_off
+        .filter(|back_off| exit.since_ms(back_off.updated) <= 2 * CAP_MS)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! When a Pod ends, and in which order its containers go.
+//!
+//! All preStop hooks start at once. Mains and a running init container get their stop signal
+//! right after it; a sidecar when all mains and all later sidecars are gone, so they go last
+//! listed first. The grace period is one budget for all of it: when it is over, whoever is left
+//! is signalled at once, with two seconds.
+
+use outrigger_pod::{Container, Kind, RestartPolicy, Slot};
+
+use crate::plan::{Draft, View};
+use crate::{
+    Because, Ending, Life, Sandbox, Step, StopCause, Time, init_order, probes, restarts, stops,
+};
+
+/// Whether the Pod has to end now, and why.
+pub(crate) fn ending(view: &View<'_>, draft: &mut Draft) -> Option<Ending> {
+    if view.seen.deletion.is_some() {
+        return Some(Ending::Deleted);
+    }
+    let deadline = view
+        .pod
+        .active_deadline_s
+        .map(|s| view.seen.accepted.plus_ms(s.saturating_mul(1_000)));
+    if deadline.is_some_and(|deadline| draft.due(deadline)) {
+        return Some(Ending::DeadlineExceeded);
+    }
+    if view.seen.reset.is_some() {
+        return None;
+    }
+    if let Some((slot, _)) = view
+        .pod
+        .of_kind(Kind::Init)
+        .find(|(slot, c)| init_failed(view, *slot, c))
+    {
+        return Some(Ending::InitFailed(slot));
+    }
+    let mut mains = view.pod.of_kind(Kind::Main).peekable();
+    if mains.peek().is_some() && mains.all(|(slot, c)| main_over(view, slot, c)) {
+        return Some(Ending::MainsDone);
+    }
+    let lost = matches!(view.seen.sandbox, Sandbox::Absent { .. })
+        && view.pod.restart_policy == RestartPolicy::Never
+        && view
+            .seen
+            .containers
+            .iter()
+            .any(|h| h.current.is_some() || h.previous.is_some());
+    lost.then_some(Ending::SandboxLost)
+}
+
+fn init_failed(view: &View<'_>, slot: Slot, container: &Container) -> bool {
+    let history = view.seen.history(slot);
+    !init_order::has_passed(history)
+        && history.exit().is_some_and(|exit| {
+            !restarts::restarts_all(container, exit.code)
+                && !restarts::wanted(view.pod, container, exit, false)
+        })
+}
+
+/// A main is over when it has ended and will not run again, or when a probe has condemned it and
+/// its policy is Never: nothing can come of it any more, so the Pod need not wait for its end.
+fn main_over(view: &View<'_>, slot: Slot, container: &Container) -> bool {
+    let history = view.seen.history(slot);
+    let Some(instance) = &history.current else {
+        return false;
+    };
+    match &instance.life {
+        Life::Starting => false,
+        Life::Running { .. } => {
+            stops::failed_probe(instance).is_some()
+                && restarts::policy(view.pod, container) == RestartPolicy::Never
+                && container.restart_rules.is_empty()
+        }
+        Life::Exited { exit, .. } => {
+            !restarts::restarts_all(container, exit.code)
+                && !restarts::wanted(
+                    view.pod,
+                    container,
+                    exit,
+                    restarts::killed_by_probe(history),
+                )
+        }
+    }
+}
+
+/// The grace period of a teardown that begins now.
+pub(crate) fn grace_ms(view: &View<'_>, ending: Ending) -> u64 {
+    match (ending, view.seen.deletion) {
+        (Ending::Deleted, Some(deletion)) => deletion.deadline.since_ms(view.now),
+        _ => view.pod.grace_s * 1_000,
+    }
+}
+
+/// A Pod that is ending.
+pub(crate) fn go_on(view: &View<'_>, draft: &mut Draft) {
+    if !view.seen.anything_lives() {
+        if !matches!(view.seen.sandbox, Sandbox::Preparing { .. }) {
+            draft.step(Step::ReleaseSandbox, Because::NothingRuns);
+        }
+        return;
+    }
+    let left_ms = deadline(view).since_ms(view.now);
+    stops::begin_all(view, draft, |slot, instance| {
+        match stops::failed(view, slot, instance) {
+            // Condemned by a probe before the end began: the probe's own grace period holds, unless
+            // the Pod is being deleted (INV-27).
+            Some((cause @ StopCause::Probe(_), grace_ms)) if view.seen.deletion.is_none() => {
+                (cause, grace_ms)
+            }
+            _ => (StopCause::Teardown, left_ms),
+        }
+    });
+    probes::run(view, draft);
+    stops::go_on(view, draft);
+}
+
+/// When the grace period of the whole teardown is over.
+fn deadline(view: &View<'_>) -> Time {
+    let own = view.seen.teardown.map_or(view.now, |teardown| {
+        teardown.began.plus_ms(teardown.grace_ms)
+    });
+    view.seen
+        .deletion
+        .map_or(own, |deletion| own.min(deletion.deadline))
+}
