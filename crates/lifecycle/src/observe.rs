@@ -42,7 +42,10 @@ impl Seen {
             Fact::SandboxLost => self.lose_sandbox(pod, at),
             Fact::SandboxReleased => self.sandbox = Sandbox::Released { at },
             Fact::Started { slot, attempt } => {
-                if let Some(instance) = self.instance(*slot, *attempt) {
+                let starting = self
+                    .instance(*slot, *attempt)
+                    .filter(|i| i.life == Life::Starting);
+                if let Some(instance) = starting {
                     instance.life = Life::Running {
                         since: at,
                         post_start: PostStart::Waiting,

@@ -1,1 +1,28 @@
 //! A model of shims, time and faults that runs the planner through millions of lives.
+//!
+//! [`World`] is the model runtime: it carries out the planner's steps as real containers would,
+//! each by its [`Script`], and writes down what *really* happened. [`Oracle`] holds the project's
+//! invariants against that trace, not against what the planner believed. Nothing here models
+//! Linux; that is what the root tests are for.
+//!
+//! Start reading at [`live`], which runs one life. A seed gives the same life to the byte.
+
+mod build;
+mod life;
+mod oracle;
+mod random;
+mod script;
+mod small;
+mod storm;
+mod transcript;
+mod world;
+
+pub use build::{Build, exec_probe};
+pub use life::{Life, Settled, live};
+pub use oracle::{Oracle, Violation};
+pub use random::Random;
+pub use script::{Faults, OnSignal, Probing, Run, Script, Scripts};
+pub use small::{every_small_pod, small_scripts};
+pub use storm::{Storm, storm};
+pub use transcript::transcript;
+pub use world::{Happened, Trace, World};

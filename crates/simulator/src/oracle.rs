@@ -1,0 +1,209 @@
+//! The invariants, held against what really happened. The oracle reads only the Pod and the
+//! trace: it shares no rule with the planner. Numbers are those of the project's list.
+
+mod container;
+mod order;
+
+use std::fmt;
+
+use outrigger_lifecycle::{Phase, Time};
+use outrigger_pod::{Kind, Pod, Slot};
+
+use crate::{Faults, Happened, Life, Settled};
+use container::Container;
+
+/// An invariant that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which invariant, such as `INV-01`.
+    pub invariant: &'static str,
+    /// What happened.
+    pub what: String,
+    /// When.
+    pub at: Time,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} at {} ms: {}",
+            self.invariant,
+            self.at.0 / 1_000_000,
+            self.what
+        )
+    }
+}
+
+/// What the oracle knows while it reads a trace.
+pub struct Oracle<'a> {
+    pod: &'a Pod,
+    delay_ms: u64,
+    containers: Vec<Container>,
+    /// When the Pod's end began and its grace period in milliseconds.
+    teardown: Option<(Time, u64)>,
+    deletions: u32,
+    /// How many of them the grace period of the end already reckons with.
+    deletions_known: u32,
+    node_died: bool,
+    shim_died: bool,
+    shim_up: bool,
+    released: bool,
+    now: Time,
+    violations: Vec<Violation>,
+}
+
+impl<'a> Oracle<'a> {
+    /// Everything that was wrong in a life.
+    #[must_use]
+    pub fn judge(pod: &'a Pod, faults: &Faults, life: &Life) -> Vec<Violation> {
+        let mut oracle = Oracle {
+            pod,
+            delay_ms: faults.delay_ms,
+            containers: vec![Container::default(); pod.containers.len()],
+            teardown: None,
+            deletions: 0,
+            deletions_known: 0,
+            node_died: false,
+            shim_died: false,
+            shim_up: false,
+            released: false,
+            now: Time::default(),
+            violations: Vec::new(),
+        };
+        for (time, happened) in &life.trace {
+            oracle.now = *time;
+            oracle.read(happened);
+        }
+        oracle.finish(life);
+        oracle.violations
+    }
+
+    fn deny(&mut self, wrong: bool, invariant: &'static str, what: impl FnOnce() -> String) {
+        if wrong {
+            self.violations.push(Violation {
+                invariant,
+                what: what(),
+                at: self.now,
+            });
+        }
+    }
+
+    fn name(&self, slot: Slot) -> &str {
+        &self.pod[slot].name.0
+    }
+
+    fn read(&mut self, happened: &Happened) {
+        let late = self.released
+            && !matches!(
+                happened,
+                Happened::DeletionAsked | Happened::NodeDied | Happened::NodeBack
+            );
+        self.deny(
+            late && !matches!(happened, Happened::HookEnded(..) | Happened::Released),
+            "INV-08",
+            || format!("{happened:?} after the Pod's end"),
+        );
+        match happened {
+            Happened::SandboxMade => self.shim_up = true,
+            // A node that was killed no longer waits for the preStop hooks that it had begun.
+            Happened::NodeBack => self
+                .containers
+                .iter_mut()
+                .for_each(|c| c.pre_stop_runs = false),
+            Happened::ShimDied => {
+                self.shim_died = true;
+                self.shim_up = false;
+                self.new_epoch();
+            }
+            Happened::ResetDone => {
+                self.new_epoch();
+                for container in &mut self.containers {
+                    container.reset = true;
+                }
+            }
+            // What is asked of a dead shim comes to nothing.
+            Happened::StartAsked(..) if !self.shim_up => {}
+            Happened::StartAsked(slot, attempt) => self.start_asked(*slot, *attempt),
+            Happened::Started(slot, attempt) => self.started(*slot, *attempt),
+            Happened::Exited(slot, attempt, code, _) => self.exited(*slot, *attempt, *code),
+            Happened::NotCreated(slot, _) => {
+                self.containers[slot.0].retrying = true;
+                self.containers[slot.0].asked = false;
+            }
+            Happened::StopBegan(slot, _, for_probe, grace_ms) => {
+                let container = &mut self.containers[slot.0];
+                container.stop = Some((self.now, *grace_ms, *for_probe));
+                // The process may be gone already while the news of it is on its way.
+                container.probe_killed |= *for_probe && !container.alive;
+            }
+            Happened::Signalled(slot, _) => self.signalled(*slot),
+            Happened::Killed(slot, _) => self.killed(*slot),
+            Happened::HookBegan(slot, _, hook) => self.hook_began(*slot, *hook),
+            Happened::HookEnded(slot, attempt, hook, good) => {
+                let container = &mut self.containers[slot.0];
+                if container.attempt == Some(*attempt) {
+                    container.hook_ended(*hook, *good);
+                    container.note_up(&self.pod[*slot]);
+                }
+            }
+            Happened::ProbeBegan(slot, attempt, kind) => self.probe_began(*slot, *attempt, *kind),
+            Happened::ProbeEnded(slot, attempt, kind, good) => {
+                let container = &mut self.containers[slot.0];
+                if container.attempt == Some(*attempt) {
+                    container.probe_ended(*kind, *good);
+                    container.note_up(&self.pod[*slot]);
+                }
+            }
+            Happened::DeletionAsked => self.deletions += 1,
+            Happened::NodeDied => self.node_died = true,
+            Happened::TeardownBegan(grace_ms, deleted) => {
+                let again = self.teardown.is_some();
+                self.deny(again, "INV-20", || "the Pod's end began twice".to_owned());
+                self.teardown = Some((self.now, *grace_ms));
+                self.deletions_known = u32::from(*deleted);
+            }
+            Happened::Released => {
+                let alive = self.containers.iter().any(|container| container.alive);
+                self.deny(alive, "INV-31", || {
+                    "released while a process lives".to_owned()
+                });
+                self.released = true;
+            }
+        }
+    }
+
+    /// After the loss of the sandbox or a reset, init containers run again.
+    fn new_epoch(&mut self) {
+        for container in &mut self.containers {
+            container.done = false;
+            container.up_once = false;
+            container.asked = false;
+        }
+    }
+
+    fn finish(&mut self, life: &Life) {
+        let settled = life.settled;
+        self.deny(settled != Settled::Released, "INV-63", || {
+            format!("the life settled as {settled:?}")
+        });
+        let all_zero = self.pod.of_kind(Kind::Main).all(|(slot, _)| {
+            self.containers[slot.0].last_code == Some(0) && !self.containers[slot.0].retrying
+        });
+        let phase = life.status.phase;
+        let wrong = settled == Settled::Released && phase == Phase::Succeeded && !all_zero;
+        self.deny(wrong, "INV-41", || {
+            "Succeeded though a main did not exit 0".to_owned()
+        });
+        let whole = self.pod.active_deadline_s.is_none() && !self.shim_died;
+        let inits_done = self
+            .pod
+            .of_kind(Kind::Init)
+            .all(|(slot, _)| self.containers[slot.0].done);
+        let wrong =
+            phase == Phase::Failed && all_zero && whole && inits_done && self.deletions == 0;
+        self.deny(wrong, "INV-41", || {
+            "Failed though every main exited 0".to_owned()
+        });
+    }
+}
