@@ -1,3 +1,20 @@
-//! The outrigger command.
+//! The `outrigger` command. One file is everything: called as `outrigger shim` it is a Pod's shim,
+//! before anything else of a larger program has started.
 
-fn main() {}
+mod args;
+mod commands;
+mod duration;
+mod failure;
+mod screen;
+mod sources;
+mod story;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "shim") {
+        return ExitCode::from(u8::try_from(outrigger_shim::main(words)).unwrap_or(1));
+    }
+    commands::main()
+}

@@ -3,8 +3,8 @@
 use outrigger_pod::{Kind, Pod, ProbeKind, Slot};
 
 use crate::{
-    ContainerStatus, Exit, ExitReason, History, Life, PostStart, Sandbox, Seen, State, StopCause,
-    Time, init_order, restarts, sidecars,
+    ContainerStatus, Exit, ExitReason, History, Instance, Life, PostStart, Sandbox, Seen, State,
+    StopCause, Time, init_order, restarts, sidecars,
 };
 
 /// The status of the container in `slot`.
@@ -58,14 +58,14 @@ fn state(pod: &Pod, seen: &Seen, slot: Slot, now: Time) -> (State, Last) {
         );
     };
     match &instance.life {
-        Life::Starting => (creating(pod), history.previous.clone()),
+        Life::Starting => (coming_up(pod, instance), history.previous.clone()),
         Life::Running { since, post_start } => {
             let hook = pod[slot].lifecycle.post_start.is_some();
             let shown = !hook || *post_start == PostStart::Done || instance.stop.is_some();
             let state = if shown {
                 State::Running { since: *since }
             } else {
-                creating(pod)
+                coming_up(pod, instance)
             };
             (state, history.previous.clone())
         }
@@ -79,6 +79,18 @@ fn state(pod: &Pod, seen: &Seen, slot: Slot, now: Time) -> (State, Last) {
                 history.previous.clone(),
             ),
         },
+    }
+}
+
+/// While an instance comes up. Only for the first has Kubernetes a word; the reasons before it
+/// would tell of a Pod that is being initialized, which is long over when a main is restarted.
+fn coming_up(pod: &Pod, instance: &Instance) -> State {
+    if instance.attempt == 0 {
+        return creating(pod);
+    }
+    State::Waiting {
+        reason: String::new(),
+        message: String::new(),
     }
 }
 
@@ -141,10 +153,12 @@ fn waiting_to_restart(pod: &Pod, seen: &Seen, slot: Slot, now: Time) -> Option<S
         _ => "failed container",
     };
     let message = format!(
-        "back-off {}s restarting {what}={} pod={}",
+        "back-off {}s restarting {what}={} pod={}_{}({})",
         due.since_ms(exit.at) / 1_000,
         container.name,
-        pod.name
+        pod.name,
+        pod.namespace,
+        pod.uid
     );
     Some(State::Waiting {
         reason: "CrashLoopBackOff".to_owned(),

@@ -1,12 +1,17 @@
 //! How a fact changes what is known: the fold. It notes and concludes nothing; conclusions are
 //! the planner's.
 
-use outrigger_pod::{Kind, Pod, ProbeKind, Slot};
+use outrigger_pod::{Kind, Pod, Slot};
 
 use crate::{
-    Deletion, Exit, ExitReason, Fact, History, HookKind, Instance, Life, PostStart, PreStop,
-    ProbeSeen, Reset, Sandbox, Seen, StartFailure, Step, Stop, Teardown, Time, probes, restarts,
+    Deletion, Exit, ExitReason, Fact, History, Instance, Life, PostStart, PreStop, ProbeSeen,
+    Reset, Sandbox, Seen, StartFailure, Step, Stop, Teardown, Time, probes, restarts, seen,
+    teardown,
 };
+
+/// A sandbox that is lost within this time counts as one that could not be made, so that a shim
+/// that cannot live is not started a hundred times a second.
+const SHORT_LIVED_MS: u64 = 10_000;
 
 impl Seen {
     /// A Pod that was accepted just now.
@@ -84,7 +89,7 @@ impl Seen {
             } => {
                 let probe = pod[*slot].probes.get(*kind);
                 if let (Some(instance), Some(probe)) = (self.instance(*slot, *attempt), probe) {
-                    probes::fold(&mut instance.probes[index(*kind)], probe, at, outcome);
+                    probes::fold(&mut instance.probes[seen::index(*kind)], probe, at, outcome);
                 }
             }
             Fact::NodeRestarted => self.forget_in_flight(),
@@ -125,7 +130,7 @@ impl Seen {
                 kind,
             } => {
                 if let Some(instance) = self.instance(*slot, *attempt) {
-                    let probe = &mut instance.probes[index(*kind)];
+                    let probe = &mut instance.probes[seen::index(*kind)];
                     probe.last_began = Some(at);
                     probe.in_flight = true;
                 }
@@ -137,14 +142,7 @@ impl Seen {
                 grace_ms,
             } => {
                 if let Some(instance) = self.instance(*slot, *attempt) {
-                    instance.stop = Some(Stop {
-                        began: at,
-                        cause: *cause,
-                        deadline: at.plus_ms(*grace_ms),
-                        pre_stop: PreStop::Waiting,
-                        signalled: None,
-                        killed: None,
-                    });
+                    instance.stop = Some(Stop::begin(at, *cause, at.plus_ms(*grace_ms)));
                 }
             }
             Step::Signal { slot, attempt, .. } => {
@@ -218,9 +216,16 @@ impl Seen {
     /// Everything that ran is gone. The init order begins anew, so its records are put aside
     /// (kubelet: a new sandbox purges the records of init containers).
     fn lose_sandbox(&mut self, pod: &Pod, at: Time) {
-        self.sandbox = Sandbox::Absent {
-            failures: 0,
-            last: None,
+        self.sandbox = match self.sandbox {
+            Sandbox::Ready { since } if at.since_ms(since) < SHORT_LIVED_MS => {
+                let (reason, message) = ("SandboxLost", "the sandbox was lost as soon as it stood");
+                let last = Some((at, reason.to_owned(), message.to_owned()));
+                Sandbox::Absent { failures: 1, last }
+            }
+            _ => Sandbox::Absent {
+                failures: 0,
+                last: None,
+            },
         };
         for (history, container) in self.containers.iter_mut().zip(&pod.containers) {
             if let Some(instance) = history
@@ -294,7 +299,8 @@ impl Seen {
     }
 
     fn request_deletion(&mut self, pod: &Pod, at: Time, grace_s: Option<u64>) {
-        let deadline = at.plus_ms(grace_s.unwrap_or(pod.grace_s).saturating_mul(1_000));
+        let grace_s = grace_s.unwrap_or(pod.grace_s).max(teardown::LEAST_S);
+        let deadline = at.plus_ms(grace_s.saturating_mul(1_000));
         let deletion = self.deletion.get_or_insert(Deletion { at, deadline });
         deletion.deadline = deletion.deadline.min(deadline);
         for stop in self
@@ -304,98 +310,5 @@ impl Seen {
         {
             stop.deadline = stop.deadline.min(deletion.deadline);
         }
-    }
-
-    /// What is known of a container.
-    #[must_use]
-    pub fn history(&self, slot: Slot) -> &History {
-        &self.containers[slot.0]
-    }
-
-    /// Whether any instance of the Pod is being started or runs.
-    #[must_use]
-    pub fn anything_lives(&self) -> bool {
-        self.containers.iter().any(History::is_live)
-    }
-}
-
-impl History {
-    /// Whether the newest instance is being started or runs.
-    #[must_use]
-    pub fn is_live(&self) -> bool {
-        self.current.as_ref().is_some_and(Instance::is_live)
-    }
-
-    /// How the newest instance ended, if it did.
-    #[must_use]
-    pub fn exit(&self) -> Option<&Exit> {
-        match self.current.as_ref().map(|instance| &instance.life) {
-            Some(Life::Exited { exit, .. }) => Some(exit),
-            _ => None,
-        }
-    }
-
-    /// Puts an ended newest instance aside, as `lastState`.
-    fn retire(&mut self) {
-        if let Some(instance) = self.current.take() {
-            match instance.life {
-                Life::Exited { started, exit } => self.previous = Some((started, exit)),
-                Life::Starting | Life::Running { .. } => self.current = Some(instance),
-            }
-        }
-    }
-}
-
-impl Instance {
-    /// Whether it is being started or runs.
-    #[must_use]
-    pub fn is_live(&self) -> bool {
-        !matches!(self.life, Life::Exited { .. })
-    }
-
-    /// The record of one of its probes.
-    #[must_use]
-    pub fn probe(&self, kind: ProbeKind) -> &ProbeSeen {
-        &self.probes[index(kind)]
-    }
-
-    fn exit(&mut self, exit: Exit) {
-        let started = match self.life {
-            Life::Running { since, .. } => Some(since),
-            Life::Starting => None,
-            Life::Exited { .. } => return,
-        };
-        self.life = Life::Exited { started, exit };
-    }
-
-    fn begin_hook(&mut self, hook: HookKind) {
-        match (hook, &mut self.life, &mut self.stop) {
-            (HookKind::PostStart, Life::Running { post_start, .. }, _) => {
-                *post_start = PostStart::Running
-            }
-            (HookKind::PreStop, _, Some(stop)) => stop.pre_stop = PreStop::Running,
-            _ => {}
-        }
-    }
-
-    fn end_hook(&mut self, hook: HookKind, result: &Result<(), String>) {
-        match (hook, &mut self.life, &mut self.stop) {
-            (HookKind::PostStart, Life::Running { post_start, .. }, _) => {
-                *post_start = match result {
-                    Ok(()) => PostStart::Done,
-                    Err(message) => PostStart::Failed(message.clone()),
-                };
-            }
-            (HookKind::PreStop, _, Some(stop)) => stop.pre_stop = PreStop::Ended(result.clone()),
-            _ => {}
-        }
-    }
-}
-
-fn index(kind: ProbeKind) -> usize {
-    match kind {
-        ProbeKind::Startup => 0,
-        ProbeKind::Liveness => 1,
-        ProbeKind::Readiness => 2,
     }
 }

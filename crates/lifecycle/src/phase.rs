@@ -2,13 +2,16 @@
 
 use outrigger_pod::{Kind, Pod};
 
-use crate::{Ending, History, Life, Phase, Sandbox, Seen, sidecars};
+use crate::{Ending, History, Life, Phase, Sandbox, Seen, init_order, sidecars};
 
 /// `status.phase`. A terminal phase is stated only when nothing of the Pod is left, so whoever
 /// sees one may rely on it.
 pub(crate) fn of(pod: &Pod, seen: &Seen) -> Phase {
     if matches!(seen.sandbox, Sandbox::Released { .. }) {
         return terminal(pod, seen);
+    }
+    if initializing(pod, seen) {
+        return Phase::Pending;
     }
     let all_have_run = pod.of_kind(Kind::Main).all(|(slot, container)| {
         let history = seen.history(slot);
@@ -24,6 +27,20 @@ pub(crate) fn of(pod: &Pod, seen: &Seen) -> Phase {
     } else {
         Phase::Pending
     }
+}
+
+/// Whether a plain init container has yet to pass in a sandbox that stands. In a new sandbox, or
+/// after a restart of all containers, a Pod that was Running is Pending until they all have.
+fn initializing(pod: &Pod, seen: &Seen) -> bool {
+    let lost = seen
+        .teardown
+        .is_some_and(|teardown| teardown.ending == Ending::SandboxLost);
+    let stands = matches!(
+        seen.sandbox,
+        Sandbox::Ready { .. } | Sandbox::Releasing { .. }
+    );
+    let mut inits = pod.of_kind(Kind::Init);
+    stands && !lost && inits.any(|(slot, _)| !init_order::has_passed(seen.history(slot)))
 }
 
 /// Whether an instance of it has come and gone.

@@ -58,7 +58,7 @@ pub fn plan(pod: &Pod, seen: &Seen, now: Time) -> Plan {
 fn live(view: &View<'_>, draft: &mut Draft) {
     match &view.seen.sandbox {
         Sandbox::Absent { failures, last } => {
-            sandbox(*failures, last.as_ref().map(|last| last.0), draft)
+            sandbox(view, *failures, last.as_ref().map(|last| last.0), draft)
         }
         Sandbox::Ready { .. } if view.seen.reset.is_some() => reset(view, draft),
         Sandbox::Ready { .. } => match reset_asked_for(view) {
@@ -80,12 +80,15 @@ fn live(view: &View<'_>, draft: &mut Draft) {
 }
 
 /// A sandbox that could not be made is tried again after 0.5 s, 1 s, 2 s … 2 min.
-fn sandbox(failures: u32, last: Option<Time>, draft: &mut Draft) {
+fn sandbox(view: &View<'_>, failures: u32, last: Option<Time>, draft: &mut Draft) {
     const CAP_MS: u64 = 120_000;
     let wait_ms = 500u64
         .saturating_mul(1 << failures.saturating_sub(1).min(10))
         .min(CAP_MS);
     match last {
+        None if view.seen.anything_has_been() => {
+            draft.step(Step::PrepareSandbox, Because::SandboxMissing)
+        }
         None => draft.step(Step::PrepareSandbox, Because::PodAccepted),
         Some(last) if draft.due(last.plus_ms(wait_ms)) => {
             draft.step(Step::PrepareSandbox, Because::SandboxMissing);

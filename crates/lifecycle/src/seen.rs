@@ -1,6 +1,8 @@
 //! What has been seen of one Pod: the fold of its facts.
 
-use crate::{Ending, Exit, Outcome, StartFailure, StopCause, Time};
+use outrigger_pod::{ProbeKind, Slot};
+
+use crate::{Ending, Exit, HookKind, Outcome, StartFailure, StopCause, Time};
 
 /// Everything that is known of one Pod.
 #[derive(Debug, Clone, PartialEq)]
@@ -196,4 +198,121 @@ pub enum PreStop {
     Running,
     /// Returned, well or not.
     Ended(Result<(), String>),
+}
+
+impl Seen {
+    /// What is known of a container.
+    #[must_use]
+    pub fn history(&self, slot: Slot) -> &History {
+        &self.containers[slot.0]
+    }
+
+    /// Whether any container of the Pod has ever been started.
+    #[must_use]
+    pub fn anything_has_been(&self) -> bool {
+        let mut histories = self.containers.iter();
+        histories.any(|history| history.current.is_some() || history.previous.is_some())
+    }
+
+    /// Whether any instance of the Pod is being started or runs.
+    #[must_use]
+    pub fn anything_lives(&self) -> bool {
+        self.containers.iter().any(History::is_live)
+    }
+}
+
+impl History {
+    /// Whether the newest instance is being started or runs.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.current.as_ref().is_some_and(Instance::is_live)
+    }
+
+    /// How the newest instance ended, if it did.
+    #[must_use]
+    pub fn exit(&self) -> Option<&Exit> {
+        match self.current.as_ref().map(|instance| &instance.life) {
+            Some(Life::Exited { exit, .. }) => Some(exit),
+            _ => None,
+        }
+    }
+
+    /// Puts an ended newest instance aside, as `lastState`.
+    pub(crate) fn retire(&mut self) {
+        if let Some(instance) = self.current.take() {
+            match instance.life {
+                Life::Exited { started, exit } => self.previous = Some((started, exit)),
+                Life::Starting | Life::Running { .. } => self.current = Some(instance),
+            }
+        }
+    }
+}
+
+impl Instance {
+    /// Whether it is being started or runs.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        !matches!(self.life, Life::Exited { .. })
+    }
+
+    /// The record of one of its probes.
+    #[must_use]
+    pub fn probe(&self, kind: ProbeKind) -> &ProbeSeen {
+        &self.probes[index(kind)]
+    }
+
+    pub(crate) fn exit(&mut self, exit: Exit) {
+        let started = match self.life {
+            Life::Running { since, .. } => Some(since),
+            Life::Starting => None,
+            Life::Exited { .. } => return,
+        };
+        self.life = Life::Exited { started, exit };
+    }
+
+    pub(crate) fn begin_hook(&mut self, hook: HookKind) {
+        match (hook, &mut self.life, &mut self.stop) {
+            (HookKind::PostStart, Life::Running { post_start, .. }, _) => {
+                *post_start = PostStart::Running
+            }
+            (HookKind::PreStop, _, Some(stop)) => stop.pre_stop = PreStop::Running,
+            _ => {}
+        }
+    }
+
+    pub(crate) fn end_hook(&mut self, hook: HookKind, result: &Result<(), String>) {
+        match (hook, &mut self.life, &mut self.stop) {
+            (HookKind::PostStart, Life::Running { post_start, .. }, _) => {
+                *post_start = match result {
+                    Ok(()) => PostStart::Done,
+                    Err(message) => PostStart::Failed(message.clone()),
+                };
+            }
+            (HookKind::PreStop, _, Some(stop)) => stop.pre_stop = PreStop::Ended(result.clone()),
+            _ => {}
+        }
+    }
+}
+
+impl Stop {
+    /// A stop that begins at `began` and ends at `deadline` with SIGKILL.
+    pub(crate) fn begin(began: Time, cause: StopCause, deadline: Time) -> Stop {
+        Stop {
+            began,
+            cause,
+            deadline,
+            pre_stop: PreStop::Waiting,
+            signalled: None,
+            killed: None,
+        }
+    }
+}
+
+/// Where `ProbeKind::ALL` has a kind.
+pub(crate) fn index(kind: ProbeKind) -> usize {
+    match kind {
+        ProbeKind::Startup => 0,
+        ProbeKind::Liveness => 1,
+        ProbeKind::Readiness => 2,
+    }
 }

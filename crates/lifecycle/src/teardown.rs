@@ -12,6 +12,10 @@ use crate::{
     Because, Ending, Life, Sandbox, Step, StopCause, Time, init_order, probes, restarts, stops,
 };
 
+/// The least grace period of a Pod that somebody ends, in seconds: asked for 0, it gets 1, so
+/// that its preStop hooks at least begin (kubelet: the Pod worker's minimum).
+pub(crate) const LEAST_S: u64 = 1;
+
 /// Whether the Pod has to end now, and why.
 pub(crate) fn ending(view: &View<'_>, draft: &mut Draft) -> Option<Ending> {
     if view.seen.deletion.is_some() {
@@ -40,11 +44,7 @@ pub(crate) fn ending(view: &View<'_>, draft: &mut Draft) -> Option<Ending> {
     }
     let lost = matches!(view.seen.sandbox, Sandbox::Absent { .. })
         && view.pod.restart_policy == RestartPolicy::Never
-        && view
-            .seen
-            .containers
-            .iter()
-            .any(|h| h.current.is_some() || h.previous.is_some());
+        && view.seen.anything_has_been();
     lost.then_some(Ending::SandboxLost)
 }
 
@@ -87,7 +87,9 @@ fn main_over(view: &View<'_>, slot: Slot, container: &Container) -> bool {
 pub(crate) fn grace_ms(view: &View<'_>, ending: Ending) -> u64 {
     match (ending, view.seen.deletion) {
         (Ending::Deleted, Some(deletion)) => deletion.deadline.since_ms(view.now),
-        _ => view.pod.grace_s * 1_000,
+        // The end that a Pod reaches by itself takes the period as it is written.
+        (Ending::MainsDone, _) => view.pod.grace_s.saturating_mul(1_000),
+        _ => view.pod.grace_s.max(LEAST_S).saturating_mul(1_000),
     }
 }
 

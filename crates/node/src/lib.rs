@@ -1,1 +1,47 @@
-//! The brain's body: feeds what happens to the planner and carries out its steps.
+//! Who makes the planner's steps happen? The node: it feeds what happens to
+//! `outrigger_lifecycle::plan`, carries out the steps it answers with, and shows the status.
+//!
+//! Start reading at [`Node::run`], the loop; `perform.rs` is the list of what can be done.
+
+mod clock;
+mod directories;
+mod ends;
+mod hands;
+mod hooks;
+mod host;
+mod instances;
+mod lock;
+mod logs;
+mod names;
+mod node;
+mod perform;
+mod preflight;
+mod probe;
+mod probing;
+mod release;
+mod sandbox;
+#[cfg(test)]
+mod scratch;
+mod settings;
+mod shim;
+mod start;
+mod status;
+mod termination;
+mod volumes;
+
+pub use clock::{WallClock, now};
+pub use directories::Directories;
+pub use instances::fresh_uid;
+pub use logs::{Sink, Source};
+pub use node::{Finished, Handle, Node, Observer, Remark, Telling};
+// Whoever shows a Pod's life needs the planner's words, and nothing else of it.
+pub use outrigger_lifecycle::{
+    Because, Ending, Exit, ExitReason, Fact, HookKind, Life, Outcome, Phase, Seen, State, Status,
+    Step, StopCause, Time,
+};
+pub use outrigger_wire::Lease;
+pub use outrigger_wire::cri_log::Stream;
+pub use preflight::Missing;
+pub use settings::Settings;
+pub use shim::Program;
+pub use status::phase_word;

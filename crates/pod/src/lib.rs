@@ -6,10 +6,17 @@
 //! [`manifest::Problem`]s, or at [`Pod`], which is what the rest of the program sees.
 
 mod container;
+mod defaults;
 mod handler;
+mod lower;
 pub mod manifest;
 mod pod;
+pub mod quantity;
+pub mod render;
+pub mod resources;
 mod signal;
+pub mod support;
+pub mod validate;
 
 pub use container::{
     Container, ContainerName, ExitRule, Kind, Operator, RestartPolicy, RuleAction, Slot,

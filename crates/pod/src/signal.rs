@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Signal(pub i32);
 
-const NAMES: [(&str, i32); 31] = [
+const NAMES: [(&str, i32); 34] = [
     ("SIGHUP", 1),
     ("SIGINT", 2),
     ("SIGQUIT", 3),
@@ -38,6 +38,10 @@ const NAMES: [(&str, i32); 31] = [
     ("SIGIO", 29),
     ("SIGPWR", 30),
     ("SIGSYS", 31),
+    // Second names; the first of a number is the one that is shown.
+    ("SIGIOT", 6),
+    ("SIGCLD", 17),
+    ("SIGPOLL", 29),
 ];
 
 const RTMIN: i32 = 34;

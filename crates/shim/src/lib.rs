@@ -1,1 +1,63 @@
-//! One small process a Pod: parent of its containers, keeper of their exit codes and logs.
+//! The shim: one small process a Pod, with one thread. It is the parent of the Pod's containers
+//! and outlives the node. It holds the Pod's namespaces, starts containers and commands in them
+//! when it is told to, writes their logs, and keeps their exit codes in a ledger on the disk.
+//!
+//! It decides nothing. Its README is the protocol's specification.
+
+mod buffers;
+mod clock;
+mod container;
+mod exec;
+mod ledger;
+mod listener;
+mod log_file;
+mod orphans;
+mod peer;
+mod pod;
+mod pump;
+mod refusal;
+mod release;
+mod requests;
+mod setup;
+mod shim;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::Write;
+
+use setup::{Arguments, Door};
+
+/// Runs a shim, given the arguments after `shim`; gives the process' exit code. It must be called
+/// before the process has made a thread or opened a descriptor.
+///
+/// When it is ready it writes one byte to stdout and closes it. If it fails before that, it says
+/// why on stderr.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
+    match serve(args) {
+        Ok(()) => 0,
+        Err(error) => {
+            // After it is ready this goes to /dev/null: the node sees the connection end.
+            let _unread = writeln!(
+                std::io::stderr(),
+                "outrigger shim: {}",
+                refusal::chain(error.as_ref())
+            );
+            1
+        }
+    }
+}
+
+fn serve(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse(args)?;
+    let inherited = setup::adopt(&arguments.door)?;
+    let children = setup::part()?;
+    let ledger = ledger::Ledger::open(&arguments.ledger)?;
+    let listener = match (&arguments.door, inherited) {
+        (Door::Path(path), _) => listener::Listener::bind(path)?,
+        (Door::Inherited(_), Some(socket)) => listener::Listener::inherited(socket)?,
+        (Door::Inherited(_), None) => return Err("the inherited socket was lost".into()),
+    };
+    setup::announce()?;
+    shim::Shim::new(listener, children, ledger).run()?;
+    Ok(())
+}

@@ -8,9 +8,11 @@
 //! Start reading at [`live`], which runs one life. A seed gives the same life to the byte.
 
 mod build;
+mod happened;
 mod life;
 mod oracle;
 mod random;
+mod scenario;
 mod script;
 mod small;
 mod storm;
@@ -18,11 +20,13 @@ mod transcript;
 mod world;
 
 pub use build::{Build, exec_probe};
+pub use happened::{Happened, Trace};
 pub use life::{Life, Settled, live};
 pub use oracle::{Oracle, Violation};
 pub use random::Random;
+pub use scenario::{BadScenario, Expectation, Scenario};
 pub use script::{Faults, OnSignal, Probing, Run, Script, Scripts};
 pub use small::{every_small_pod, small_scripts};
 pub use storm::{Storm, storm};
 pub use transcript::transcript;
-pub use world::{Happened, Trace, World};
+pub use world::World;

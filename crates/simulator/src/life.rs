@@ -31,6 +31,9 @@ pub struct Life {
     pub record: Vec<(Time, Fact)>,
     /// The last status.
     pub status: Status,
+    /// Each status that differs from the one before: how many facts of the record it reckons
+    /// with, since when, and what it says.
+    pub statuses: Vec<(usize, Time, Status)>,
     /// How it settled.
     pub settled: Settled,
 }
@@ -42,6 +45,7 @@ struct Node<'a> {
     /// What the shim's ledger holds for a node that is down.
     ledger: Vec<Fact>,
     record: Vec<(Time, Fact)>,
+    statuses: Vec<(usize, Time, Status)>,
     sandbox_failures: u32,
 }
 
@@ -71,6 +75,7 @@ pub fn live(pod: &Pod, scripts: Scripts, faults: &Faults, seed: u64) -> Life {
         up: true,
         ledger: Vec::new(),
         record: Vec::new(),
+        statuses: Vec::new(),
         sandbox_failures: faults.sandbox_failures,
     };
     let settled = run(&mut node, &mut world);
@@ -79,6 +84,7 @@ pub fn live(pod: &Pod, scripts: Scripts, faults: &Faults, seed: u64) -> Life {
         trace: world.trace,
         record: node.record,
         status,
+        statuses: node.statuses,
         settled,
     }
 }
@@ -90,6 +96,7 @@ fn run(node: &mut Node<'_>, world: &mut World) -> Settled {
             let plan = plan(node.pod, &node.seen, world.now);
             wake = plan.wake;
             if plan.steps.is_empty() {
+                node.show(world.now, plan.status);
                 break;
             }
             for (step, because) in plan.steps {
@@ -116,6 +123,13 @@ impl Node<'_> {
     fn observe(&mut self, at: Time, fact: Fact) {
         self.seen.observe(self.pod, at, &fact);
         self.record.push((at, fact));
+    }
+
+    fn show(&mut self, now: Time, status: Status) {
+        let same = self.statuses.last().is_some_and(|last| last.2 == status);
+        if !same {
+            self.statuses.push((self.record.len(), now, status));
+        }
     }
 
     fn take(&mut self, world: &mut World, coming: Coming) {

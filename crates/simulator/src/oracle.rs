@@ -105,23 +105,6 @@ impl<'a> Oracle<'a> {
             || format!("{happened:?} after the Pod's end"),
         );
         match happened {
-            Happened::SandboxMade => self.shim_up = true,
-            // A node that was killed no longer waits for the preStop hooks that it had begun.
-            Happened::NodeBack => self
-                .containers
-                .iter_mut()
-                .for_each(|c| c.pre_stop_runs = false),
-            Happened::ShimDied => {
-                self.shim_died = true;
-                self.shim_up = false;
-                self.new_epoch();
-            }
-            Happened::ResetDone => {
-                self.new_epoch();
-                for container in &mut self.containers {
-                    container.reset = true;
-                }
-            }
             // What is asked of a dead shim comes to nothing.
             Happened::StartAsked(..) if !self.shim_up => {}
             Happened::StartAsked(slot, attempt) => self.start_asked(*slot, *attempt),
@@ -155,6 +138,29 @@ impl<'a> Oracle<'a> {
                     container.note_up(&self.pod[*slot]);
                 }
             }
+            of_the_pod => self.read_of_the_pod(of_the_pod),
+        }
+    }
+
+    fn read_of_the_pod(&mut self, happened: &Happened) {
+        match happened {
+            Happened::SandboxMade => self.shim_up = true,
+            // A node that was killed no longer waits for the preStop hooks that it had begun.
+            Happened::NodeBack => self
+                .containers
+                .iter_mut()
+                .for_each(|c| c.pre_stop_runs = false),
+            Happened::ShimDied => {
+                self.shim_died = true;
+                self.shim_up = false;
+                self.new_epoch();
+            }
+            Happened::ResetDone => {
+                self.new_epoch();
+                for container in &mut self.containers {
+                    container.reset = true;
+                }
+            }
             Happened::DeletionAsked => self.deletions += 1,
             Happened::NodeDied => self.node_died = true,
             Happened::TeardownBegan(grace_ms, deleted) => {
@@ -170,6 +176,7 @@ impl<'a> Oracle<'a> {
                 });
                 self.released = true;
             }
+            _ => {}
         }
     }
 

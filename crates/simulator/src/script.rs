@@ -11,6 +11,8 @@ use crate::Random;
 pub struct Run {
     /// Milliseconds until it ends by itself, and its exit code; `None`: it does not.
     pub ends: Option<(u64, i32)>,
+    /// Whether the kernel takes one of its processes for want of memory.
+    pub oom: bool,
     /// What it does when its stop signal comes.
     pub on_signal: OnSignal,
     /// Milliseconds from its start until its startup probe would succeed; `None`: never.
@@ -41,6 +43,8 @@ pub enum Probing {
     Good,
     /// They fail from this many milliseconds after the start on.
     FailsFrom(u64),
+    /// They fail until this many milliseconds after the start.
+    GoodFrom(u64),
     /// By chance.
     Shaky,
 }
@@ -51,6 +55,7 @@ impl Run {
     pub fn ends(after_ms: u64, code: i32) -> Run {
         Run {
             ends: Some((after_ms, code)),
+            oom: false,
             on_signal: OnSignal::Ends(100, 143),
             up_after_ms: Some(0),
             probing: Probing::Good,
@@ -95,6 +100,7 @@ impl Run {
         };
         Run {
             ends,
+            oom: false,
             on_signal,
             up_after_ms,
             probing,

@@ -1,59 +1,12 @@
-//! The model runtime: containers that live by their scripts, and the trace of what really
-//! happened to them.
+//! The model runtime: containers that live by their scripts, and what comes of what the node asks
+//! of them.
 
 use std::collections::BTreeMap;
 
 use outrigger_lifecycle::{Exit, ExitReason, Fact, HookKind, Outcome, StartFailure, Time};
 use outrigger_pod::{ProbeKind, Slot};
 
-use crate::{OnSignal, Probing, Random, Run, Scripts};
-
-/// Something that really happened, or that the node really did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happened {
-    /// The sandbox came to be.
-    SandboxMade,
-    /// The shim died, and all containers with it.
-    ShimDied,
-    /// All containers are to start anew from here.
-    ResetDone,
-    /// The node asked for a start.
-    StartAsked(Slot, u32),
-    /// A process runs.
-    Started(Slot, u32),
-    /// A process ended by itself or by a signal; the flag says that SIGKILL or the shim's death
-    /// did it.
-    Exited(Slot, u32, i32, bool),
-    /// A container could not be created.
-    NotCreated(Slot, u32),
-    /// The node began to stop it, for a probe's sake or not, with this grace in milliseconds.
-    StopBegan(Slot, u32, bool, u64),
-    /// Its stop signal was sent.
-    Signalled(Slot, u32),
-    /// SIGKILL was sent.
-    Killed(Slot, u32),
-    /// A hook began.
-    HookBegan(Slot, u32, HookKind),
-    /// A hook ended, well or not.
-    HookEnded(Slot, u32, HookKind, bool),
-    /// A probe began.
-    ProbeBegan(Slot, u32, ProbeKind),
-    /// A probe ended; true if it succeeded.
-    ProbeEnded(Slot, u32, ProbeKind, bool),
-    /// Someone asked for deletion.
-    DeletionAsked,
-    /// The node was killed.
-    NodeDied,
-    /// The node is back.
-    NodeBack,
-    /// The Pod's end began, with this grace period in milliseconds, by deletion or not.
-    TeardownBegan(u64, bool),
-    /// Nothing of the Pod is left.
-    Released,
-}
-
-/// What happened, in order.
-pub type Trace = Vec<(Time, Happened)>;
+use crate::{Happened, OnSignal, Probing, Random, Run, Scripts, Trace};
 
 /// Who keeps a report until the node takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -267,12 +220,12 @@ impl World {
     }
 
     fn exit(&mut self, slot: Slot, attempt: u32, code: i32, killed: bool) {
-        self.processes.remove(&slot);
+        let process = self.processes.remove(&slot);
         self.happened(Happened::Exited(slot, attempt, code, killed));
-        let reason = if code == 0 {
-            ExitReason::Completed
-        } else {
-            ExitReason::Error
+        let reason = match process {
+            Some(process) if process.run.oom => ExitReason::OomKilled,
+            _ if code == 0 => ExitReason::Completed,
+            _ => ExitReason::Error,
         };
         let exit = Exit {
             at: self.now,
@@ -381,6 +334,7 @@ impl World {
                     }
                     (_, Probing::Good) => true,
                     (_, Probing::FailsFrom(from_ms)) => age_ms < from_ms,
+                    (_, Probing::GoodFrom(from_ms)) => age_ms >= from_ms,
                     (_, Probing::Shaky) => self.random.chance(50),
                 };
                 if good {

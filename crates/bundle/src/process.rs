@@ -1,0 +1,151 @@
+//! What runs in a container, with which words, environment and limits?
+
+use oci_spec::runtime::{
+    PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process, ProcessBuilder, UserBuilder,
+};
+use outrigger_pod::resources::oom_score_adj;
+
+use crate::capabilities::capabilities;
+use crate::error::BundleError;
+use crate::expand;
+use crate::mounts::context;
+use crate::request::Request;
+
+/// What programs find when the image names no search path.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Fixed numbers, so that no container depends on how the node was started. The soft limit of files
+/// is what `select` can bear; programs that know better raise it.
+const RLIMITS: [(PosixRlimitType, u64, u64); 3] = [
+    (PosixRlimitType::RlimitNofile, 1024, 524_288),
+    (PosixRlimitType::RlimitCore, 0, 0),
+    (PosixRlimitType::RlimitMemlock, 8 << 20, 8 << 20),
+];
+
+/// The process part of the config.
+pub(crate) fn process(request: &Request<'_>) -> Result<Process, BundleError> {
+    let container = &request.pod[request.slot];
+    let user = UserBuilder::default()
+        .uid(request.user.uid)
+        .gid(request.user.gid)
+        .additional_gids(request.user.groups.clone())
+        .build()?;
+    let no_new_privileges =
+        context(request).and_then(|context| context.allow_privilege_escalation) == Some(false);
+    let memory_bytes = i64::try_from(request.host.memory_bytes).unwrap_or(i64::MAX);
+    let score = request
+        .pod
+        .manifest
+        .spec
+        .as_ref()
+        .map(|spec| oom_score_adj(spec, &container.spec, memory_bytes));
+    let mut process = ProcessBuilder::default()
+        .terminal(false)
+        .user(user)
+        .args(args(request)?)
+        .env(env(request)?)
+        .cwd(cwd(request)?)
+        .capabilities(capabilities(
+            context(request),
+            &request.host.capabilities,
+            request.user.uid,
+        )?)
+        .rlimits(rlimits()?)
+        .no_new_privileges(no_new_privileges);
+    if let Some(score) = score {
+        process = process.oom_score_adj(score);
+    }
+    Ok(process.build()?)
+}
+
+/// The manifest's `command` takes the place of the image's entrypoint and of its command; `args`
+/// alone that of its command.
+fn args(request: &Request<'_>) -> Result<Vec<String>, BundleError> {
+    let container = &request.pod[request.slot].spec;
+    let words = |list: &Option<Vec<String>>| {
+        expand::command(list.as_deref().unwrap_or_default(), request.env)
+    };
+    let (command, args) = (words(&container.command), words(&container.args));
+    let image = request.image;
+    let all = match (command.is_empty(), args.is_empty()) {
+        (false, _) => [command, args].concat(),
+        (true, false) => [image.entrypoint.clone(), args].concat(),
+        (true, true) => [image.entrypoint.clone(), image.cmd.clone()].concat(),
+    };
+    match all.first().map(String::as_str) {
+        None | Some("") => Err(BundleError::NoCommand),
+        _ => without_nul(request, "a command", all),
+    }
+}
+
+/// The image's environment with the manifest's over it. `PATH`, `HOME` and `HOSTNAME` are always
+/// set.
+fn env(request: &Request<'_>) -> Result<Vec<String>, BundleError> {
+    let mut env: Vec<(&str, &str)> = vec![
+        ("PATH", PATH),
+        ("HOME", &request.user.home),
+        ("HOSTNAME", request.hostname),
+    ];
+    let image = request
+        .image
+        .env
+        .iter()
+        .filter_map(|pair| pair.split_once('='));
+    let manifest = request
+        .env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in image.chain(manifest) {
+        match env.iter_mut().find(|(known, _)| *known == name) {
+            Some(entry) => entry.1 = value,
+            None => env.push((name, value)),
+        }
+    }
+    let env = env
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    without_nul(request, "an environment variable", env)
+}
+
+fn cwd(request: &Request<'_>) -> Result<String, BundleError> {
+    let container = &request.pod[request.slot].spec;
+    let own = container
+        .working_dir
+        .as_deref()
+        .filter(|dir| !dir.is_empty());
+    let image = Some(request.image.workdir.as_str()).filter(|dir| !dir.is_empty());
+    let workdir = own.or(image).unwrap_or("/");
+    if !workdir.starts_with('/') || workdir.contains('\0') {
+        return Err(BundleError::Workdir {
+            workdir: workdir.to_owned(),
+            container: container.name.clone(),
+        });
+    }
+    Ok(workdir.to_owned())
+}
+
+fn rlimits() -> Result<Vec<PosixRlimit>, BundleError> {
+    let build = |(kind, soft, hard): &(PosixRlimitType, u64, u64)| {
+        Ok(PosixRlimitBuilder::default()
+            .typ(*kind)
+            .soft(*soft)
+            .hard(*hard)
+            .build()?)
+    };
+    RLIMITS.iter().map(build).collect()
+}
+
+fn without_nul(
+    request: &Request<'_>,
+    what: &'static str,
+    texts: Vec<String>,
+) -> Result<Vec<String>, BundleError> {
+    if texts.iter().any(|text| text.contains('\0')) {
+        return Err(BundleError::Nul {
+            what,
+            container: request.pod[request.slot].name.0.clone(),
+        });
+    }
+    Ok(texts)
+}

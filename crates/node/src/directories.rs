@@ -1,0 +1,218 @@
+//! Where does everything of a Pod stand on the disk?
+
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use outrigger_pod::Pod;
+use rustix::fs::{XattrFlags, getxattr, setxattr};
+
+/// The three directories that the program works in; all absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directories {
+    /// What outlives a reboot: images, what containers write.
+    pub root: PathBuf,
+    /// What a reboot may take away: sockets, bundles, Secrets. It should be a tmpfs.
+    pub state: PathBuf,
+    /// Container logs.
+    pub logs: PathBuf,
+}
+
+impl Directories {
+    /// The directories of one Pod.
+    #[must_use]
+    pub(crate) fn of(&self, pod: &Pod) -> PodDirectories {
+        PodDirectories {
+            state: self.state.join("pods").join(&pod.uid.0),
+            root: self.root.join("pods").join(&pod.uid.0),
+            logs: self
+                .logs
+                .join(format!("{}_{}_{}", pod.namespace, pod.name, pod.uid)),
+        }
+    }
+}
+
+/// Where one Pod's things are. Every name in a path was validated when the manifest was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PodDirectories {
+    /// Below `--state`, 0700.
+    pub(crate) state: PathBuf,
+    /// Below `--root`, 0711: containers' users pass through it to what is theirs.
+    pub(crate) root: PathBuf,
+    /// Below `--logs`.
+    pub(crate) logs: PathBuf,
+}
+
+impl PodDirectories {
+    /// Everything of the Pod.
+    pub(crate) fn trees(&self) -> [PathBuf; 3] {
+        [self.state.clone(), self.root.clone(), self.logs.clone()]
+    }
+
+    /// The file that stands for the right to work in these directories.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.state.with_added_extension("lock")
+    }
+
+    /// The shim's socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.state.join("shim.sock")
+    }
+
+    /// The shim's exit ledger.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.state.join("ledger")
+    }
+
+    /// What the shim says on stderr, which is nothing unless it fails to come up.
+    pub(crate) fn shim_errors(&self) -> PathBuf {
+        self.state.join("shim.stderr")
+    }
+
+    /// A file for every container of the Pod: `hosts`, `resolv.conf`, `hostname`.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.state.join("files").join(name)
+    }
+
+    /// The directory that all containers have as `/dev/shm`.
+    pub(crate) fn shared_memory(&self) -> PathBuf {
+        self.state.join("shm")
+    }
+
+    /// A ConfigMap or Secret volume: it lies in memory.
+    pub(crate) fn object_volume(&self, name: &str) -> PathBuf {
+        self.state.join("volumes").join(name)
+    }
+
+    /// An emptyDir.
+    pub(crate) fn volume(&self, name: &str) -> PathBuf {
+        self.root.join("volumes").join(name)
+    }
+
+    /// The OCI bundle of one instance.
+    pub(crate) fn bundle(&self, container: &str, attempt: u32) -> PathBuf {
+        self.state
+            .join("bundles")
+            .join(instance(container, attempt))
+    }
+
+    /// What one instance writes into its root file system.
+    pub(crate) fn writable(&self, container: &str, attempt: u32) -> PathBuf {
+        self.root.join("layers").join(instance(container, attempt))
+    }
+
+    /// The termination message of one instance.
+    pub(crate) fn termination(&self, container: &str, attempt: u32) -> PathBuf {
+        self.root
+            .join("termination")
+            .join(instance(container, attempt))
+    }
+
+    /// Everything of one instance that goes when it is over.
+    pub(crate) fn instance_trees(&self, container: &str, attempt: u32) -> [PathBuf; 3] {
+        [
+            self.bundle(container, attempt),
+            self.writable(container, attempt),
+            self.termination(container, attempt),
+        ]
+    }
+
+    /// The log directory of one container.
+    pub(crate) fn container_logs(&self, container: &str) -> PathBuf {
+        self.logs.join(container)
+    }
+
+    /// The log of one instance.
+    pub(crate) fn log(&self, container: &str, attempt: u32) -> PathBuf {
+        self.container_logs(container)
+            .join(format!("{attempt}.log"))
+    }
+}
+
+/// Container names hold no dot, so no two instances share this name.
+fn instance(container: &str, attempt: u32) -> String {
+    format!("{container}.{attempt}")
+}
+
+/// Makes a directory and those above it, and sets its own permission bits whatever the umask.
+///
+/// # Errors
+/// If it cannot be made; the message names it.
+pub(crate) fn make(path: &Path, mode: u32) -> Result<(), String> {
+    std::fs::create_dir_all(path)
+        .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)))
+        .map_err(|error| format!("make directory {}: {error}", path.display()))
+}
+
+/// An extended attribute of directories that a node made and that nodes may remove when they are
+/// empty: a directory that somebody else made stays, and of several nodes the last removes it.
+const MADE: &str = "trusted.outrigger.made";
+
+/// Makes a directory, and marks it and all that had to be made above it.
+///
+/// # Errors
+/// If it cannot be made; the message names it.
+pub(crate) fn claim(path: &Path, mode: u32) -> Result<(), String> {
+    /// Other nodes may remove empty directories while we make ours in them.
+    const TRIES: u32 = 100;
+    let failed = |error: std::io::Error| format!("make directory {}: {error}", path.display());
+    for _ in 0..TRIES {
+        match claim_once(path) {
+            Ok(()) => {
+                let bits = std::fs::Permissions::from_mode(mode);
+                return std::fs::set_permissions(path, bits).map_err(failed);
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Err(failed(ErrorKind::NotFound.into()))
+}
+
+fn claim_once(path: &Path) -> std::io::Result<()> {
+    let above: Vec<&Path> = path.ancestors().take_while(|directory| !directory.is_dir()).collect();
+    for directory in above.into_iter().rev() {
+        match std::fs::create_dir(directory) {
+            // Where attributes are not supported the directory stays, which harms nobody.
+            Ok(()) => drop(setxattr(directory, MADE, b"", XattrFlags::empty())),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Removes a directory, and those above it, as long as they are empty and nodes made them.
+pub(crate) fn disclaim(path: &Path) {
+    for directory in path.ancestors() {
+        let ours = getxattr(directory, MADE, &mut [0_u8; 0]).is_ok();
+        if !ours || std::fs::remove_dir(directory).is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn what_nodes_made_goes_when_it_is_empty_and_what_others_made_stays() {
+        let scratch = Scratch::new();
+        let (one, other) = (scratch.path.join("a/b/one"), scratch.path.join("a/b/other"));
+        claim(&one, 0o700).unwrap();
+        claim(&other, 0o700).unwrap();
+        if getxattr(&one, MADE, &mut [0_u8; 0]).is_err() {
+            println!("SKIP: no trusted attributes here, which needs root and a file system with them");
+            return;
+        }
+        disclaim(&one);
+        assert!(!one.exists() && other.exists());
+        std::fs::create_dir(scratch.path.join("theirs")).unwrap();
+        disclaim(&scratch.path.join("theirs"));
+        assert!(scratch.path.join("theirs").exists());
+        disclaim(&other);
+        assert!(!scratch.path.join("a").exists() && scratch.path.exists());
+    }
+}

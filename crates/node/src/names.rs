@@ -1,0 +1,76 @@
+//! By which names does a Pod know itself and others? `/etc/hosts`, `/etc/resolv.conf`,
+//! `/etc/hostname`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use outrigger_bundle::hosts::{self, Dns, Names};
+use outrigger_pod::Pod;
+
+use crate::directories::{PodDirectories, make};
+
+/// There is no cluster; names that are made of its domain are made of Kubernetes' default.
+const CLUSTER_DOMAIN: &str = "cluster.local";
+
+/// This machine's name; empty without /proc, and then no Pod runs anyway.
+pub(crate) fn node() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
+/// The Pod's names.
+pub(crate) fn names(pod: &Pod) -> Result<Names, String> {
+    hosts::names(pod, CLUSTER_DOMAIN, &node()).map_err(|error| error.to_string())
+}
+
+/// Writes the files that every container of the Pod gets.
+pub(crate) fn write(pod: &Pod, dirs: &PodDirectories) -> Result<(), String> {
+    let names = names(pod)?;
+    let host_network = pod
+        .manifest
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.host_network)
+        == Some(true);
+    let hosts = if host_network {
+        hosts::host_network_hosts(pod, &node_file("/etc/hosts")?)
+    } else {
+        hosts::hosts(pod, &names, &[])
+    };
+    let dns = Dns {
+        node_resolv_conf: node_file("/etc/resolv.conf")?,
+        cluster_dns: Vec::new(),
+        cluster_domain: CLUSTER_DOMAIN.to_owned(),
+    };
+    let resolv_conf = hosts::resolv_conf(pod, &dns);
+    if let Some(parent) = dirs.file("hosts").parent() {
+        make(parent, 0o755)?;
+    }
+    write_file(
+        &dirs.file("hosts"),
+        &hosts.map_err(|error| error.to_string())?,
+        0o644,
+    )?;
+    write_file(
+        &dirs.file("resolv.conf"),
+        &resolv_conf.map_err(|error| error.to_string())?,
+        0o644,
+    )?;
+    write_file(&dirs.file("hostname"), &hosts::hostname_file(&names), 0o644)
+}
+
+/// A machine without one of these files has nothing to say in it.
+fn node_file(path: &str) -> Result<String, String> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(format!("read {path}: {error}")),
+    }
+}
+
+/// Writes a file with these permission bits, whatever the umask.
+pub(crate) fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), String> {
+    std::fs::write(path, text)
+        .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)))
+        .map_err(|error| format!("write {}: {error}", path.display()))
+}

@@ -1,0 +1,183 @@
+//! What does a Pod need before its first container? Directories, volumes, a shim, and from the shim
+//! namespaces and a cgroup.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1 as core;
+use outrigger_lifecycle::Fact;
+use outrigger_pod::Pod;
+use outrigger_pod::resources::{self, Qos};
+use outrigger_wire::{Event, PodCgroup, Prepare, SharedNamespaces, Tmpfs};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::directories::{PodDirectories, claim, make};
+use crate::hands::{Hands, blocking, chain};
+use crate::shim::Shim;
+use crate::volumes::{self, Volumes};
+use crate::{ends, names, release};
+
+/// The size of `/dev/shm`, as every container runtime has it.
+const SHARED_MEMORY_BYTES: u64 = 64 << 20;
+
+/// An event reason of Kubernetes and what went wrong.
+struct Failure {
+    reason: &'static str,
+    message: String,
+}
+
+/// Prepares the sandbox and reports how that went.
+pub(crate) async fn prepare(hands: Arc<Hands>) {
+    let fact = match try_prepare(&hands).await {
+        Ok(()) => Fact::SandboxReady,
+        Err(failure) => Fact::SandboxFailed {
+            reason: failure.reason.to_owned(),
+            message: failure.message,
+        },
+    };
+    hands.report(fact);
+}
+
+async fn try_prepare(hands: &Arc<Hands>) -> Result<(), Failure> {
+    let failed = |message| Failure {
+        reason: "FailedCreatePodSandBox",
+        message,
+    };
+    let here = Arc::clone(hands);
+    let volumes = blocking(move || Ok(lay_out(&here)))
+        .await
+        .map_err(failed)??;
+    let (shim, events) = stand_up(hands, &volumes).await.map_err(failed)?;
+    let shim = Arc::new(shim);
+    hands.set_volumes(volumes);
+    hands.set_shim(Some(Arc::clone(&shim)));
+    tokio::spawn(ends::follow(Arc::clone(hands), shim, events));
+    Ok(())
+}
+
+/// A shim that has the Pod's namespaces, mounts and cgroup.
+async fn stand_up(
+    hands: &Hands,
+    volumes: &Volumes,
+) -> Result<(Shim, UnboundedReceiver<Event>), String> {
+    let request = request(hands, volumes)?;
+    let program = &hands.around.settings.shim;
+    let (shim, events) = Shim::spawn(program, &hands.dirs, hands.last_event())
+        .await
+        .map_err(|error| chain(&error))?;
+    match shim.prepare(request).await {
+        Ok(warnings) => {
+            warnings.into_iter().for_each(|warning| hands.warn(warning));
+            Ok((shim, events))
+        }
+        Err(error) => {
+            // It holds perhaps half of what it was to make. What it cannot release the next try finds.
+            shim.release().await.ok();
+            Err(error.to_string())
+        }
+    }
+}
+
+/// Lets a new shim release what a lost one left; gives what it could not release.
+pub(crate) async fn take_over(hands: &Hands) -> Result<Vec<String>, String> {
+    let (shim, _events) = stand_up(hands, &hands.volumes()).await?;
+    shim.release().await.map_err(|error| error.to_string())
+}
+
+/// Everything that is a directory or a file.
+fn lay_out(hands: &Hands) -> Result<Volumes, Failure> {
+    let failed = |message| Failure {
+        reason: "FailedCreatePodSandBox",
+        message,
+    };
+    let PodDirectories { state, root, logs } = &hands.dirs;
+    if let Some(parent) = state.parent() {
+        claim(parent, 0o711).map_err(failed)?;
+    }
+    if hands.take_up_lock().map_err(failed)? {
+        // What a process left that was killed is nothing that this life may find.
+        let left = release::remove(&hands.dirs.trees());
+        if !left.is_empty() {
+            return Err(failed(left.join("; ")));
+        }
+    }
+    claim(state, 0o700).map_err(failed)?;
+    claim(root, 0o700).map_err(failed)?;
+    claim(logs, 0o755).map_err(failed)?;
+    make(&hands.dirs.shared_memory(), 0o755).map_err(failed)?;
+    names::write(&hands.pod, &hands.dirs).map_err(failed)?;
+    let memory = spec(&hands.pod).and_then(|spec| resources::pod_limits(spec, None).memory_bytes);
+    let memory = memory.and_then(|bytes| u64::try_from(bytes).ok());
+    volumes::set_up(
+        &hands.pod,
+        &hands.around.settings.objects,
+        &hands.dirs,
+        memory,
+    )
+    .map_err(|error| Failure {
+        reason: "FailedMount",
+        message: error.to_string(),
+    })
+}
+
+fn request(hands: &Hands, volumes: &Volumes) -> Result<Prepare, String> {
+    let spec = spec(&hands.pod).ok_or("the pod has no spec")?;
+    let host = |flag: Option<bool>| flag == Some(true);
+    let own_network = !host(spec.host_network);
+    let mut tmpfs = vec![Tmpfs {
+        path: hands.dirs.shared_memory(),
+        size_bytes: Some(SHARED_MEMORY_BYTES),
+        mode: 0o1777,
+    }];
+    tmpfs.extend(volumes.tmpfs.iter().cloned());
+    Ok(Prepare {
+        hostname: if own_network {
+            Some(names::names(&hands.pod)?.hostname)
+        } else {
+            None
+        },
+        namespaces: SharedNamespaces {
+            net: own_network,
+            ipc: !host(spec.host_ipc),
+            uts: own_network,
+            pid: host(spec.share_process_namespace),
+        },
+        cgroup: PodCgroup {
+            path: cgroup(hands),
+            resources: limits(hands)?,
+        },
+        tmpfs,
+        sysctls: sysctls(spec),
+        lease: hands.around.settings.lease,
+    })
+}
+
+fn limits(hands: &Hands) -> Result<serde_json::Value, String> {
+    let limits = outrigger_bundle::pod_resources(&hands.pod, &hands.around.host, None)
+        .map_err(|error| chain(&error))?;
+    serde_json::to_value(limits).map_err(|error| format!("write the pod's limits: {error}"))
+}
+
+/// The Pod's cgroup: Guaranteed Pods stand beside the classes of the others.
+pub(crate) fn cgroup(hands: &Hands) -> String {
+    let top = &hands.around.settings.cgroup;
+    let class = match spec(&hands.pod).map(resources::qos) {
+        Some(Qos::Burstable) => "/burstable",
+        Some(Qos::BestEffort) => "/besteffort",
+        _ => "",
+    };
+    format!("{top}{class}/pod{}", hands.pod.uid)
+}
+
+fn sysctls(spec: &core::PodSpec) -> Vec<(String, String)> {
+    let all = spec
+        .security_context
+        .iter()
+        .filter_map(|context| context.sysctls.as_ref())
+        .flatten();
+    all.map(|sysctl| (sysctl.name.replace('/', "."), sysctl.value.clone()))
+        .collect()
+}
+
+fn spec(pod: &Pod) -> Option<&core::PodSpec> {
+    pod.manifest.spec.as_ref()
+}

@@ -1,0 +1,132 @@
+//! How does a container come to run? Its directories and bundle are made, its log is opened to
+//! whoever follows, and then the shim is told to start it.
+
+mod recipe;
+
+use std::sync::{Arc, PoisonError};
+
+use k8s_openapi::api::core::v1 as core;
+use outrigger_bundle::expand;
+use outrigger_lifecycle::{Fact, StartFailure};
+use outrigger_pod::Slot;
+use outrigger_wire::{LogFile, RootFs, Stage, Start};
+
+use crate::directories::make;
+use crate::hands::Hands;
+use crate::instances::{Instance, fresh_id};
+use crate::logs::Source;
+use crate::shim::CallError;
+use crate::{names, release};
+
+use recipe::Recipe;
+
+/// The kubelet's defaults for container logs.
+const LOG_MAX_BYTES: u64 = 10 << 20;
+const LOG_MAX_FILES: u32 = 5;
+
+/// What the disk had to be made ready for.
+struct Ready {
+    start: Start,
+    instance: Instance,
+    warnings: Vec<String>,
+}
+
+/// Creates and starts an instance. That it runs is told by the shim's event; that it could not be
+/// started is told here.
+pub(crate) async fn start(hands: Arc<Hands>, slot: Slot, attempt: u32) {
+    if let Err(failure) = try_start(&hands, slot, attempt).await {
+        hands.report(Fact::StartFailed { slot, attempt, failure });
+    }
+}
+
+async fn try_start(hands: &Arc<Hands>, slot: Slot, attempt: u32) -> Result<(), StartFailure> {
+    let here = Arc::clone(hands);
+    let ready = match tokio::task::spawn_blocking(move || make_ready(&here, slot, attempt)).await {
+        Ok(ready) => ready?,
+        Err(error) => return Err(create_error(error.to_string())),
+    };
+    ready.warnings.into_iter().for_each(|warning| hands.warn(warning));
+    let Some(shim) = hands.shim() else { return Err(create_error(CallError::Gone.to_string())) };
+    let source = Source { pod: hands.pod.uid.clone(), slot };
+    let logs = hands.dirs.container_logs(&hands.pod[slot].name.0);
+    hands.around.follower.begin(source.clone(), logs, attempt);
+    // Known before the shim is asked: its events may come sooner than its reply.
+    hands
+        .instances
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(slot, attempt, ready.instance);
+    match shim.start(ready.start).await {
+        Ok(warnings) => {
+            warnings.into_iter().for_each(|warning| hands.warn(warning));
+            Ok(())
+        }
+        Err(error) => {
+            hands.around.follower.end(source, attempt);
+            release::instance(hands, slot, attempt).await;
+            let created = error.stage() == Some(Stage::Execute);
+            let reason = if created { "RunContainerError" } else { "CreateContainerError" };
+            Err(StartFailure { reason: reason.to_owned(), message: error.to_string(), created })
+        }
+    }
+}
+
+fn create_error(message: String) -> StartFailure {
+    failure("CreateContainerError", message)
+}
+
+fn failure(reason: &str, message: String) -> StartFailure {
+    StartFailure { reason: reason.to_owned(), message, created: false }
+}
+
+fn make_ready(hands: &Hands, slot: Slot, attempt: u32) -> Result<Ready, StartFailure> {
+    let name = &hands.pod[slot].name.0;
+    let recipe = Recipe::of(hands, slot)?;
+    prepare_files(hands, slot, attempt).map_err(create_error)?;
+    let id = fresh_id().map_err(|error| create_error(format!("make an id: {error}")))?;
+    let bundle = hands.dirs.bundle(name, attempt);
+    let path = bundle.join("config.json");
+    std::fs::write(&path, recipe.config(hands, slot, attempt, &id)?)
+        .map_err(|error| create_error(format!("write {}: {error}", path.display())))?;
+    let left_out = recipe.left_out.iter();
+    let warnings = left_out
+        .map(|key| format!("container {name}: {key:?} is no name of a variable, it is left out"))
+        .collect();
+    let instance = Instance {
+        id: id.clone(),
+        image_id: recipe.image.id,
+        stop_signal: recipe.stop_signal,
+    };
+    let log = LogFile {
+        path: hands.dirs.log(name, attempt),
+        max_bytes: LOG_MAX_BYTES,
+        max_files: LOG_MAX_FILES,
+    };
+    let writable = hands.dirs.writable(name, attempt);
+    let rootfs = RootFs { lower: recipe.image.layers, writable };
+    Ok(Ready { start: Start { container: id, bundle, rootfs, log }, instance, warnings })
+}
+
+/// The directories and files of an instance, fresh also if an earlier try left some.
+fn prepare_files(hands: &Hands, slot: Slot, attempt: u32) -> Result<(), String> {
+    let dirs = &hands.dirs;
+    let name = &hands.pod[slot].name.0;
+    for tree in dirs.instance_trees(name, attempt) {
+        outrigger_image::tree::remove(&tree).map_err(|error| error.to_string())?;
+    }
+    make(&dirs.bundle(name, attempt), 0o700)?;
+    make(&dirs.bundle(name, attempt).join("rootfs"), 0o755)?;
+    make(&dirs.writable(name, attempt), 0o700)?;
+    make(&dirs.container_logs(name), 0o755)?;
+    let termination = dirs.termination(name, attempt);
+    if let Some(parent) = termination.parent() {
+        make(parent, 0o700)?;
+    }
+    // Whoever the container runs as may write its last words.
+    names::write_file(&termination, "", 0o666)
+}
+
+/// A probe's command with the container's literal variables put in.
+pub(crate) fn expanded(container: &core::Container, command: &[String]) -> Vec<String> {
+    expand::probe_command(command, container.env.as_deref().unwrap_or_default())
+}

@@ -1,0 +1,114 @@
+//! Which documents does a text hold, and where does each of their parts stand?
+//!
+//! Documents are split before they are parsed, so that a slip in one does not hide what is wrong
+//! in the next. Size, depth and the number of values that aliases may make are bounded.
+
+mod build;
+
+use super::tree::Node;
+use super::{Problem, SourceFile};
+use build::Builder;
+
+const MAX_BYTES: usize = 1 << 20;
+
+/// Every document of `file` that is not empty; what is wrong with the others goes to `problems`.
+pub(crate) fn documents(file: &SourceFile, problems: &mut Vec<Problem>) -> Vec<Node> {
+    if file.text.len() > MAX_BYTES {
+        let message = format!(
+            "the file has {} bytes; at most 1 MiB is read",
+            file.text.len()
+        );
+        problems.push(Problem::new(&file.name, String::new(), message, None));
+        return Vec::new();
+    }
+    let mut documents = Vec::new();
+    for chunk in chunks(&file.text) {
+        let mut builder = Builder::new(&file.name, chunk);
+        match builder.run() {
+            Ok(Some(node)) => documents.push(node),
+            Ok(None) => {}
+            Err(problem) => builder.problems.push(*problem),
+        }
+        problems.append(&mut builder.problems);
+    }
+    documents
+}
+
+/// One document's text and where it starts in its file.
+#[derive(Clone, Copy)]
+struct Chunk<'a> {
+    text: &'a str,
+    line: usize,
+    byte: usize,
+}
+
+fn chunks(text: &str) -> Vec<Chunk<'_>> {
+    let skip = if text.starts_with('\u{feff}') {
+        '\u{feff}'.len_utf8()
+    } else {
+        0
+    };
+    let mut starts = vec![(skip, 0)];
+    let mut byte = skip;
+    for (line, content) in text[skip..].split_inclusive('\n').enumerate() {
+        let marks = content
+            .strip_prefix("---")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        if marks && byte > skip {
+            starts.push((byte, line));
+        }
+        byte += content.len();
+    }
+    let ends = starts
+        .iter()
+        .skip(1)
+        .map(|(byte, _)| *byte)
+        .chain([text.len()]);
+    let chunks = starts.iter().zip(ends).map(|(&(byte, line), end)| Chunk {
+        text: &text[byte..end],
+        line,
+        byte,
+    });
+    chunks.filter(|chunk| !is_blank(chunk.text)).collect()
+}
+
+fn is_blank(chunk: &str) -> bool {
+    chunk.lines().all(|line| {
+        let line = line.trim();
+        line.is_empty() || line.starts_with(['#', '%']) || line == "---" || line == "..."
+    })
+}
+
+/// JSON may be indented with tabs, which YAML takes amiss; a space in their place moves nothing.
+fn without_tabs(text: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let plain = text.chars().map(|c| {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if in_string => escaped = true,
+            '"' => in_string = !in_string,
+            '\t' if !in_string => return ' ',
+            _ => {}
+        }
+        c
+    });
+    plain.collect()
+}
+
+/// What is usually behind the parser's complaint.
+fn syntax_help(info: &str) -> Option<&'static str> {
+    if info.contains("mapping values are not allowed") {
+        return Some("text that holds `: ` must stand in quotes; else look at the indentation");
+    }
+    if info.contains("tab") {
+        return Some("indent with spaces");
+    }
+    if info.contains("invalid Unicode character escape") {
+        return Some("write a character beyond \\uffff as itself, not as a pair of escapes");
+    }
+    info.contains("unknown anchor")
+        .then_some("text that starts with `*` must stand in quotes")
+}
+
+#[cfg(test)]
+mod tests;

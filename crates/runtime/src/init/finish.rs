@@ -1,0 +1,151 @@
+//! How does the child become the program, with the container's privileges and none of ours?
+
+use std::os::fd::BorrowedFd;
+
+use outrigger_sys::clone::Namespaces;
+use outrigger_sys::{Errno, close_fds, credentials, exec, limits, namespace, process, signals};
+use rustix::fs::{FileType, Gid, Mode, Uid, fchown, fstat};
+
+use super::report::{Part, Place, Report};
+use super::steps;
+use crate::cgroup::Join;
+use crate::compile::{Command, Process};
+
+/// What the end of the child's work needs.
+pub(crate) struct Finish<'a> {
+    pub(crate) process: &'a Process,
+    pub(crate) command: &'a Command,
+    /// Standard input, output and error.
+    pub(crate) stdio: [BorrowedFd<'a>; 3],
+    /// Whether to wait for a word from the parent before the program.
+    pub(crate) hold: bool,
+}
+
+/// The first thing that failed.
+type Ended = Result<(), (Part, Errno)>;
+
+fn at(part: Part) -> impl Fn(Errno) -> (Part, Errno) {
+    move |errno| (part, errno)
+}
+
+/// Puts a further process into a container that runs. Nobody there may look into it before it has
+/// given its privileges up, and so it cannot be traced from the beginning.
+pub(crate) fn enter(
+    pidfd: BorrowedFd<'_>,
+    namespaces: Namespaces,
+    cgroups: &[&Join],
+    report: &Report<'_>,
+) -> Result<(), i32> {
+    let entered = process::set_dumpable(false)
+        .map_err(at(Part::Enter))
+        .and_then(|()| steps::join(cgroups).map_err(at(Part::Join)))
+        .and_then(|()| namespace::enter(pidfd, namespaces).map_err(at(Part::Enter)));
+    entered.map_err(|(part, errno)| report.fail(Place::Part(part), errno))
+}
+
+impl Finish<'_> {
+    /// Becomes the program; gives the status to end with if that fails.
+    pub(crate) fn run(&self, report: &Report<'_>) -> i32 {
+        let prepared = self
+            .surroundings(report)
+            .and_then(|()| self.privileges())
+            .and_then(|()| self.last(report))
+            .and_then(|()| self.execute());
+        match prepared {
+            Ok(()) => 0,
+            Err((part, errno)) => report.fail(Place::Part(part), errno),
+        }
+    }
+
+    fn surroundings(&self, report: &Report<'_>) -> Ended {
+        let process = self.process;
+        self.output().map_err(at(Part::Output))?;
+        rustix::process::setsid().map_err(at(Part::Session))?;
+        if let Err(errno) = process::new_session_keyring() {
+            report.warn(Place::Part(Part::Keyring), errno);
+        }
+        for limit in &process.limits {
+            match limits::set(*limit) {
+                Err(Errno::PERM) => report.warn(Place::Part(Part::Limits), Errno::PERM),
+                result => result.map_err(at(Part::Limits))?,
+            }
+        }
+        rustix::process::chdir(process.cwd.as_c_str()).map_err(at(Part::Directory))?;
+        match process::cwd_is_reachable() {
+            Ok(true) => {}
+            Ok(false) => return Err((Part::Outside, Errno::XDEV)),
+            Err(errno) => return Err((Part::Directory, errno)),
+        }
+        rustix::process::umask(Mode::from_raw_mode(process.umask));
+        Ok(())
+    }
+
+    /// Pipes are given to the user, who can then open `/dev/stdout` again.
+    fn output(&self) -> Result<(), Errno> {
+        let [stdin, stdout, stderr] = self.stdio;
+        let plain = |errno: nix::errno::Errno| Errno::from_raw_os_error(errno as i32);
+        nix::unistd::dup2_stdin(stdin).map_err(plain)?;
+        nix::unistd::dup2_stdout(stdout).map_err(plain)?;
+        nix::unistd::dup2_stderr(stderr).map_err(plain)?;
+        if self.process.uid == 0 {
+            return Ok(());
+        }
+        for fd in [stdout, stderr] {
+            if FileType::from_raw_mode(fstat(fd)?.st_mode) == FileType::Fifo {
+                fchown(
+                    fd,
+                    Some(Uid::from_raw(self.process.uid)),
+                    Some(Gid::from_raw(self.process.gid)),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn privileges(&self) -> Ended {
+        let process = self.process;
+        credentials::bound(process.capabilities.bounding).map_err(at(Part::Bounding))?;
+        credentials::set_groups(&process.groups).map_err(at(Part::Groups))?;
+        credentials::set_group(process.gid).map_err(at(Part::Groups))?;
+        credentials::set_user(process.uid).map_err(at(Part::User))?;
+        credentials::set_capabilities(process.capabilities).map_err(at(Part::Capabilities))?;
+        if process.no_new_privileges {
+            credentials::forbid_new_privileges().map_err(at(Part::NoNewPrivileges))?;
+        }
+        Ok(())
+    }
+
+    /// After the credentials, whose change would undo it, the tie to the parent; and then a word to
+    /// the parent, which fails if it is gone already.
+    fn last(&self, report: &Report<'_>) -> Ended {
+        process::die_with_parent().map_err(at(Part::Parent))?;
+        close_fds::cloexec_from(3).map_err(at(Part::Descriptors))?;
+        signals::reset();
+        report.ready().map_err(at(Part::Parent))?;
+        if self.hold {
+            report.wait().map_err(at(Part::Parent))?;
+        }
+        Ok(())
+    }
+
+    /// Tries each place where the program may be. A place without it is passed over, one that may
+    /// not be executed too, and then it is that which is told.
+    fn execute(&self) -> Ended {
+        let mut told = (Part::Search, Errno::NOENT);
+        for candidate in &self.command.candidates {
+            let errno = exec::exec(candidate, &self.command.args, &self.process.env);
+            let missing = matches!(errno, Errno::NOENT | Errno::NOTDIR);
+            if missing
+                && rustix::fs::access(candidate.as_c_str(), rustix::fs::Access::EXISTS).is_err()
+            {
+                continue;
+            }
+            // It is there, and cannot be executed: its interpreter may be what is missing.
+            told = (Part::Exec, errno);
+            if !self.command.searched || errno != Errno::ACCESS {
+                break;
+            }
+        }
+        Err(told)
+    }
+}

@@ -1,0 +1,231 @@
+//! How does the child tell its parent how far it got?
+//!
+//! Messages of nine bytes on a socket that keeps them apart: what kind, where, which errno. `Ready`
+//! comes just before the program; the end of the stream after it means that the program runs.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use outrigger_sys::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
+};
+
+/// Where in the child's work something happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At this step of the list.
+    Step(u32),
+    /// In the end that all lists have.
+    Part(Part),
+}
+
+/// The parts of the end, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Enter,
+    Join,
+    Output,
+    Session,
+    Keyring,
+    Limits,
+    Directory,
+    Outside,
+    Bounding,
+    Groups,
+    User,
+    Capabilities,
+    NoNewPrivileges,
+    Parent,
+    Descriptors,
+    Search,
+    Exec,
+}
+
+const PARTS: [(Part, &str); 17] = [
+    (Part::Enter, "enter the container's namespaces"),
+    (Part::Join, "join the cgroups"),
+    (Part::Output, "take standard input and output"),
+    (Part::Session, "begin a session"),
+    (Part::Keyring, "make a session keyring"),
+    (Part::Limits, "set resource limits"),
+    (Part::Directory, "change to the working directory"),
+    (
+        Part::Outside,
+        "use the working directory, which is outside of the container",
+    ),
+    (Part::Bounding, "bound capabilities"),
+    (Part::Groups, "set the groups"),
+    (Part::User, "set the user"),
+    (Part::Capabilities, "set capabilities"),
+    (Part::NoNewPrivileges, "forbid new privileges"),
+    (Part::Parent, "tie its life to its parent's"),
+    (Part::Descriptors, "mark descriptors close-on-exec"),
+    (Part::Search, "find the program"),
+    (Part::Exec, "execute the program"),
+];
+
+impl Part {
+    /// The operation, for messages.
+    pub(crate) fn operation(self) -> &'static str {
+        PARTS[self as usize].1
+    }
+}
+
+const PART: u32 = 0x8000_0000;
+const FAILED: u8 = 1;
+const WARNED: u8 = 2;
+const READY: u8 = 3;
+
+/// The child's end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Report<'a> {
+    socket: BorrowedFd<'a>,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(socket: BorrowedFd<'a>) -> Report<'a> {
+        Report { socket }
+    }
+
+    /// Tells of a failure and gives the status to end with.
+    pub(crate) fn fail(&self, place: Place, errno: Errno) -> i32 {
+        // Nobody is left to be told when this fails.
+        let _ = self.send(FAILED, place, errno.raw_os_error());
+        1
+    }
+
+    /// Tells of something that was left out.
+    pub(crate) fn warn(&self, place: Place, errno: Errno) {
+        // If the parent is gone, `ready` will notice.
+        let _ = self.send(WARNED, place, errno.raw_os_error());
+    }
+
+    /// Says that only the program is missing. Fails when the parent is gone.
+    pub(crate) fn ready(&self) -> Result<(), Errno> {
+        self.send(READY, Place::Step(0), 0)
+    }
+
+    /// Waits for the word to go on; fails when the parent goes instead.
+    pub(crate) fn wait(&self) -> Result<(), Errno> {
+        let mut byte = [0_u8];
+        match recv(self.socket, &mut byte, RecvFlags::empty())? {
+            (_, 1) => Ok(()),
+            _ => Err(Errno::PIPE),
+        }
+    }
+
+    fn send(&self, kind: u8, place: Place, errno: i32) -> Result<(), Errno> {
+        let place = match place {
+            Place::Step(index) => index & !PART,
+            Place::Part(part) => PART | part as u32,
+        };
+        let mut bytes = [0_u8; 9];
+        bytes[0] = kind;
+        bytes[1..5].copy_from_slice(&place.to_le_bytes());
+        bytes[5..].copy_from_slice(&errno.to_le_bytes());
+        send(self.socket, &bytes, SendFlags::NOSIGNAL).map(drop)
+    }
+}
+
+/// What came from the child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Message {
+    Failed(Place, Errno),
+    Warned(Place, Errno),
+    Ready,
+    /// Nothing more will come.
+    End,
+}
+
+/// The parent's end.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    socket: OwnedFd,
+}
+
+impl Reader {
+    /// Both ends, close-on-exec.
+    pub(crate) fn pair() -> Result<(Reader, OwnedFd), Errno> {
+        let (socket, child) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        Ok((Reader { socket }, child))
+    }
+
+    /// The next message.
+    pub(crate) fn next(&self) -> Result<Message, Errno> {
+        let mut bytes = [0_u8; 9];
+        loop {
+            match recv(&self.socket, &mut bytes, RecvFlags::empty()) {
+                Err(Errno::INTR) => {}
+                // The child was killed with the word to go on unread.
+                Ok((_, 0)) | Err(Errno::CONNRESET) => return Ok(Message::End),
+                Ok((_, 9)) => return parse(bytes),
+                Ok(_) => return Err(Errno::PROTO),
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// The word to go on.
+    pub(crate) fn go(&self) -> Result<(), Errno> {
+        send(&self.socket, &[1], SendFlags::NOSIGNAL).map(drop)
+    }
+}
+
+fn parse(bytes: [u8; 9]) -> Result<Message, Errno> {
+    let [kind, a, b, c, d, e, f, g, h] = bytes;
+    let (place, errno) = (
+        u32::from_le_bytes([a, b, c, d]),
+        i32::from_le_bytes([e, f, g, h]),
+    );
+    let place = if place & PART == 0 {
+        Place::Step(place)
+    } else {
+        let part = PARTS.get((place & !PART) as usize).ok_or(Errno::PROTO)?;
+        Place::Part(part.0)
+    };
+    match kind {
+        READY => Ok(Message::Ready),
+        FAILED if errno > 0 => Ok(Message::Failed(place, Errno::from_raw_os_error(errno))),
+        WARNED if errno > 0 => Ok(Message::Warned(place, Errno::from_raw_os_error(errno))),
+        _ => Err(Errno::PROTO),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn messages_arrive_as_they_were_sent_and_then_the_end() {
+        let (reader, child) = Reader::pair().unwrap();
+        let report = Report::new(child.as_fd());
+        report.warn(Place::Part(Part::Keyring), Errno::DQUOT);
+        report.ready().unwrap();
+        assert_eq!(report.fail(Place::Step(7), Errno::NOENT), 1);
+        drop(child);
+        assert_eq!(
+            reader.next(),
+            Ok(Message::Warned(Place::Part(Part::Keyring), Errno::DQUOT))
+        );
+        assert_eq!(reader.next(), Ok(Message::Ready));
+        assert_eq!(
+            reader.next(),
+            Ok(Message::Failed(Place::Step(7), Errno::NOENT))
+        );
+        assert_eq!(reader.next(), Ok(Message::End));
+    }
+
+    #[test]
+    fn the_parts_stand_in_their_order() {
+        for (index, (part, _)) in PARTS.iter().enumerate() {
+            assert_eq!(*part as usize, index);
+        }
+    }
+}

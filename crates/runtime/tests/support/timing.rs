@@ -1,0 +1,93 @@
+//! What do a container's cycle and a further command cost? Needs root. Prints figures and checks
+//! that nothing is left; how fast is fast enough is for `scripts/bench` to say.
+
+use std::time::{Duration, Instant};
+
+use oci_spec::runtime::LinuxResources;
+use outrigger_runtime::ExecProcess;
+use outrigger_runtime::cgroup::{Layout, Level};
+use outrigger_sys::pidfd::{self, Exit};
+
+use crate::bed::{self, Bed, args};
+use crate::safe::isolated;
+
+const ROUNDS: usize = 200;
+
+fn report(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    println!(
+        "{what}: min {:?}, median {:?}, p90 {:?}",
+        times[0],
+        times[times.len() / 2],
+        times[times.len() * 9 / 10]
+    );
+}
+
+#[test]
+fn a_cycle_and_an_exec_have_their_price() {
+    isolated("timing::a_cycle_and_an_exec_have_their_price", |folder| {
+        use std::os::fd::AsFd;
+        let layout = Layout::detect().unwrap();
+        let resources = LinuxResources::default();
+        let top = format!("/outrigger-dev-timing-{}", std::process::id());
+        let group = layout.create(&top, &resources, Level::Group).unwrap();
+        let mut bed = Bed::new(folder);
+        let null = crate::null();
+        let (mut bare, mut cycles, mut execs, mut floors) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let begin = Instant::now();
+            let container = bed.launch(&null).unwrap();
+            assert_eq!(pidfd::wait(&container.pidfd).unwrap(), Exit::Code(0));
+            bare.push(begin.elapsed());
+        }
+        for round in 0..ROUNDS {
+            let begin = Instant::now();
+            let cgroup = layout
+                .create(&format!("{top}/{round}"), &resources, Level::Container)
+                .unwrap();
+            bed.join = cgroup.join().unwrap();
+            let container = bed.launch(&null).unwrap();
+            assert_eq!(pidfd::wait(&container.pidfd).unwrap(), Exit::Code(0));
+            bed.join = bed::no_cgroup();
+            cgroup.remove().unwrap();
+            cycles.push(begin.elapsed());
+        }
+        let cgroup = layout
+            .create(&format!("{top}/exec"), &resources, Level::Container)
+            .unwrap();
+        bed.join = cgroup.join().unwrap();
+        bed.spec["process"]["args"] = serde_json::json!(["sleep", "1000"]);
+        let container = bed.launch(&null).unwrap();
+        for _ in 0..ROUNDS {
+            let begin = Instant::now();
+            assert!(
+                std::process::Command::new("/bin/true")
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+            floors.push(begin.elapsed());
+            let begin = Instant::now();
+            let join = cgroup.join().unwrap();
+            let execed = container
+                .exec(&ExecProcess {
+                    args: &args(&["/bin/true"]),
+                    stdout: null.as_fd(),
+                    stderr: null.as_fd(),
+                    cgroups: &[&join],
+                })
+                .unwrap();
+            assert_eq!(pidfd::wait(&execed.pidfd).unwrap(), Exit::Code(0));
+            execs.push(begin.elapsed());
+        }
+        report("posix_spawn of /bin/true", floors);
+        report("container cycle without cgroups", bare);
+        report("container cycle with cgroups", cycles);
+        report("exec", execs);
+        pidfd::send_signal(&container.pidfd, 9).unwrap();
+        pidfd::wait(&container.pidfd).unwrap();
+        cgroup.remove().unwrap();
+        group.remove().unwrap();
+    });
+}

@@ -1,0 +1,110 @@
+//! What is a process told about itself: how it ends, who inherits its orphans, whether it can be
+//! looked into?
+
+use std::ffi::CStr;
+
+use rustix::io::Errno;
+
+/// Ends the process at once: nothing is flushed, no destructor runs. Child-safe.
+pub fn leave(status: i32) -> ! {
+    // SAFETY: `_exit` takes any value and does not return.
+    unsafe { libc::_exit(status) }
+}
+
+/// The errno of the C library call before.
+pub(crate) fn last_errno() -> Errno {
+    // SAFETY: the C library gives a valid pointer to the calling thread's errno.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: the pointer is valid for reads and belongs to this thread alone.
+    Errno::from_raw_os_error(unsafe { *place })
+}
+
+/// The errno behind a result of the C library, which is -1 for failure.
+pub(crate) fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {
+    if result == -1 {
+        Err(last_errno())
+    } else {
+        Ok(result)
+    }
+}
+
+/// Makes this process the parent of its descendants' orphans.
+///
+/// # Errors
+/// Those of `prctl`.
+pub fn become_subreaper() -> Result<(), Errno> {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+}
+
+/// Whether other processes of the same user may trace and read this one. Child-safe.
+///
+/// # Errors
+/// Those of `prctl`.
+pub fn set_dumpable(dumpable: bool) -> Result<(), Errno> {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    set_dumpable_behavior(if dumpable {
+        DumpableBehavior::Dumpable
+    } else {
+        DumpableBehavior::NotDumpable
+    })
+}
+
+/// Lets the kernel kill this process when its parent ends. Child-safe.
+///
+/// A change of credentials clears it, and a parent that has ended already is not noticed: ask for
+/// it last, and then find out whether the parent lives.
+///
+/// # Errors
+/// Those of `prctl`.
+pub fn die_with_parent() -> Result<(), Errno> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+}
+
+/// Sets the name that `ps` shows, at most 15 bytes.
+///
+/// # Errors
+/// Those of `prctl`.
+pub fn set_name(name: &CStr) -> Result<(), Errno> {
+    rustix::thread::set_name(name)
+}
+
+/// Waits for any child, without looking at those that are still running. `None` when no child has
+/// ended. For a reaper of orphans.
+///
+/// # Errors
+/// `ECHILD` when there is no child at all.
+pub fn reap_any() -> Result<Option<u32>, Errno> {
+    use rustix::process::{WaitOptions, wait};
+    let ended = wait(WaitOptions::NOHANG)?;
+    Ok(ended.map(|(pid, _)| pid.as_raw_nonzero().get().unsigned_abs()))
+}
+
+/// Gives the process a session keyring of its own. Child-safe.
+///
+/// # Errors
+/// `ENOSYS` where the kernel has no keys, `EDQUOT` where the user has too many.
+pub fn new_session_keyring() -> Result<(), Errno> {
+    // SAFETY: KEYCTL_JOIN_SESSION_KEYRING takes a name or, as here, a null pointer for an
+    // anonymous keyring, and touches no memory of ours.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_keyctl,
+            libc::KEYCTL_JOIN_SESSION_KEYRING,
+            std::ptr::null::<libc::c_char>(),
+        )
+    };
+    check(result).map(drop)
+}
+
+/// Whether the working directory is below this process' root. Child-safe.
+///
+/// # Errors
+/// Those of `getcwd`; `ENOENT` when the directory was removed.
+pub fn cwd_is_reachable() -> Result<bool, Errno> {
+    let mut path = [0_u8; 4096];
+    // SAFETY: the kernel writes at most the given length into a live buffer.
+    let result = unsafe { libc::syscall(libc::SYS_getcwd, path.as_mut_ptr(), path.len()) };
+    check(result)?;
+    // For a directory elsewhere the kernel puts a word in front of the path.
+    Ok(path[0] == b'/')
+}
