@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{LogLine, Output, Source};
+use crate::{Line, LogLine, Output, Source};
 
 /// Something that happened to a container, or that it wrote.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +52,26 @@ pub fn events(output: &Output) -> Vec<Event> {
     all
 }
 
+/// What has happened so far, by the arrival of the lines.
+#[must_use]
+pub fn so_far(lines: &[Line]) -> Vec<Event> {
+    let read = |line: &Line| match line.source {
+        Source::Err => lifecycle(&line.text),
+        Source::Out => shown(&line.text).map(|(container, text)| Event {
+            at_s: line.at.as_secs_f64(),
+            container: container.into(),
+            what: format!("says {text}"),
+        }),
+    };
+    lines.iter().filter_map(read).collect()
+}
+
+/// The container and the text of a line on standard output.
+fn shown(line: &str) -> Option<(&str, &str)> {
+    let (name, text) = line.split_once('|')?;
+    Some((name.trim(), text.strip_prefix(' ').unwrap_or(text)))
+}
+
 /// Reads `0.012s  main  started (…)`, `1.000s  main  exited with 3 after 0.9 s` and
 /// `… ended by SIGKILL, exit code 137 …`, and of the Pod `pod  Pending → Running`; lines about other
 /// things give nothing.
@@ -91,16 +111,15 @@ pub fn lifecycle(line: &str) -> Option<Event> {
 /// The lines of the containers: those on standard output, which must be all, with the times of the
 /// log files where these could be caught.
 fn said(output: &Output) -> Vec<Event> {
-    let mut shown: BTreeMap<&str, Vec<(f64, &str)>> = BTreeMap::new();
+    let mut by_container: BTreeMap<&str, Vec<(f64, &str)>> = BTreeMap::new();
     for line in output
         .lines
         .iter()
         .filter(|line| line.source == Source::Out)
     {
-        if let Some((name, text)) = line.text.split_once('|') {
-            let text = text.strip_prefix(' ').unwrap_or(text);
-            shown
-                .entry(name.trim())
+        if let Some((name, text)) = shown(&line.text) {
+            by_container
+                .entry(name)
                 .or_default()
                 .push((line.at.as_secs_f64(), text));
         }
@@ -113,7 +132,7 @@ fn said(output: &Output) -> Vec<Event> {
             .push(line);
     }
     let mut all = Vec::new();
-    for (container, lines) in shown {
+    for (container, lines) in by_container {
         let files = caught.get(container).map_or(&[][..], Vec::as_slice);
         let alike = files.len() == lines.len()
             && files

@@ -88,6 +88,14 @@ struct Choice {
     at_once: usize,
 }
 
+/// Most of a test's time is a Pod's sleep, so many fit beside each other; not on a slow machine.
+fn at_once() -> usize {
+    let asked = std::env::var("RUST_TEST_THREADS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    asked.unwrap_or(if crate::time_scale() > 1.0 { 3 } else { 12 })
+}
+
 impl Choice {
     fn read(arguments: &[String]) -> Choice {
         let mut choice = Choice {
@@ -95,7 +103,7 @@ impl Choice {
             exact: false,
             list: false,
             show: false,
-            at_once: 12,
+            at_once: at_once(),
         };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {

@@ -187,6 +187,11 @@ fn watched(world: &World, manifest: &str, flags: &[&str]) -> Result<Output, Fail
         .finish()
 }
 
+/// So long that everything which is to be seen happens, on slow machines too.
+fn seconds(seconds: f64) -> String {
+    format!("{}s", runtime_tests::at_most_s(seconds).as_secs())
+}
+
 fn a_bad_command_under_never(world: &World) -> Verdict {
     let output = watched(world, BAD_COMMAND, &[])?.ended_with(128)?;
     says(&output, &["/no/such/program"])?;
@@ -197,7 +202,7 @@ fn a_bad_command_under_on_failure(world: &World) -> Verdict {
     let output = watched(
         world,
         &BAD_COMMAND.replace("Never", "OnFailure"),
-        &["--timeout", "2s"],
+        &["--timeout", &seconds(2.0)],
     )?;
     let output = output.ended_with(124)?;
     says(&output, &["/no/such/program"])
@@ -208,7 +213,7 @@ fn a_missing_host_path(world: &World) -> Verdict {
         "emptyDir: {}",
         "hostPath: {path: /nowhere/at/all, type: Directory}",
     );
-    let output = watched(world, &manifest, &["--timeout", "1s"])?;
+    let output = watched(world, &manifest, &["--timeout", &seconds(1.0)])?;
     ensure!(matches!(output.code, Some(124 | 125)), "{}", output.shown());
     says(&output, &["hostPath type check failed", "/nowhere/at/all"])?;
     ensure!(output.logs.is_empty(), "something ran: {}", output.shown());
@@ -218,7 +223,7 @@ fn a_missing_host_path(world: &World) -> Verdict {
 fn an_impossible_limit(world: &World) -> Verdict {
     // Four kilobytes do not hold a process: whatever is done, it must end and say so.
     let manifest = GOOD.replace("memory: 64Mi", "memory: 4Ki");
-    let output = watched(world, &manifest, &["--timeout", "5s"])?;
+    let output = watched(world, &manifest, &["--timeout", &seconds(5.0)])?;
     ensure!(
         output.code.is_some_and(|code| code != 0),
         "it succeeded: {}",

@@ -80,9 +80,10 @@ fn privileges_can_be_dropped(world: &World) -> Verdict {
 }
 
 fn nothing_of_ours_is_open_in_a_container(world: &World) -> Verdict {
-    // Process 1 becomes `sleep`, which opens nothing itself; a shell would.
-    let script = "(sleep 0.1; ls /proc/1/fd > /tmp/open; echo open $(cat /tmp/open); echo folder $(readlink /proc/1/cwd); \
-                  echo variables $(env | grep -c OUTRIGGER)) & exec sleep 0.5";
+    // Process 1 becomes `cat`, which has opened nothing until the queue is written; a shell would.
+    let script = "mkfifo /tmp/end; (until readlink /proc/1/exe | grep -q cat; do sleep 0.05; done; \
+                  ls /proc/1/fd > /tmp/open; echo open $(cat /tmp/open); echo folder $(readlink /proc/1/cwd); \
+                  echo variables $(env | grep -c OUTRIGGER); echo > /tmp/end) & exec cat /tmp/end";
     expect(
         world,
         &pod_of("", script),

@@ -56,12 +56,21 @@ fn the_first_main_that_failed_gives_the_code(world: &World) -> Verdict {
     phase_is(&output, "Failed")
 }
 
+/// A second, or more where everything takes longer.
+fn whole_scale() -> f64 {
+    runtime_tests::time_scale().ceil()
+}
+
 fn a_timeout_exits_124(world: &World) -> Verdict {
     let manifest = pod_of(
         "",
         "trap 'echo bye; exit 0' TERM; echo up; sleep 1000 & wait",
     );
-    let output = world.ended(&manifest, &["--timeout", "1s"], 124)?;
+    let output = world.ended(
+        &manifest,
+        &["--timeout", &format!("{}s", whole_scale())],
+        124,
+    )?;
     ensure!(
         output.text(Source::Out).contains("bye"),
         "no SIGTERM came: {}",
@@ -136,7 +145,7 @@ fn an_interrupt_during_init_starts_no_main(world: &World) -> Verdict {
 
 fn a_deadline_fails_the_pod(world: &World) -> Verdict {
     let manifest = pod_of(
-        "  activeDeadlineSeconds: 1\n",
+        &format!("  activeDeadlineSeconds: {}\n", whole_scale()),
         "trap 'exit 0' TERM; sleep 1000 & wait",
     );
     let output = world.run_pod(&manifest, &[])?.finish()?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use runtime_tests::expect::Expected;
-use runtime_tests::life::{Event, lifecycle};
-use runtime_tests::{Line, Source, Test, Verdict, World, ensure, failed, run};
+use runtime_tests::life::so_far;
+use runtime_tests::{Test, Verdict, World, ensure, failed, run};
 
 fn main() -> ExitCode {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
@@ -53,12 +53,4 @@ fn live(world: &World, manifest: &Path) -> Verdict {
     let wrong = expected.differences(&output);
     ensure!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), output.shown());
     Ok(())
-}
-
-fn so_far(lines: &[Line]) -> Vec<Event> {
-    lines
-        .iter()
-        .filter(|line| line.source == Source::Err)
-        .filter_map(|line| lifecycle(&line.text))
-        .collect()
 }

@@ -4,6 +4,7 @@
 mod sentences;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
@@ -87,7 +88,7 @@ impl Observer for Story {
     fn on_accepted(&mut self, pod: &Pod, at: Time) {
         self.with(|teller| {
             let name = teller.pod_name(pod);
-            teller.say(at, &name, &sentences::accepted(pod), Weight::Plain);
+            teller.say(at, &name, &words::accepted(pod), Weight::Plain);
         });
     }
 
@@ -116,7 +117,7 @@ impl Observer for Story {
                 };
                 if let Some(message) = waits(new).filter(|_| old.and_then(waits).is_none()) {
                     let name = teller.container_name(pod, &container.name.0);
-                    let text = sentences::back_off(&message);
+                    let text = words::back_off(&message);
                     teller.say(at, &name, &text, Weight::Warning);
                 }
             }
@@ -132,11 +133,10 @@ impl Observer for Story {
         self.with(|teller| {
             let name = teller.pod_name(pod);
             let (text, weight) = match remark {
-                Remark::Warning(text) => (
-                    format!("note: {}", sentences::one_line(text)),
-                    Weight::Warning,
-                ),
-                Remark::Error(text) => (sentences::one_line(text), Weight::Error),
+                Remark::Warning(text) => {
+                    (format!("note: {}", words::one_line(text)), Weight::Warning)
+                }
+                Remark::Error(text) => (words::one_line(text), Weight::Error),
             };
             teller.say(at, &name, &text, weight);
         });
@@ -144,7 +144,7 @@ impl Observer for Story {
 
     fn on_end(&mut self, end: &Finished, at: Time) {
         self.with(|teller| {
-            let (text, weight) = sentences::outcome(end);
+            let (text, weight) = words::outcome(end);
             let name = teller.pod_name(&end.pod);
             teller.say(at, &name, &text, weight);
         });

@@ -4,7 +4,7 @@ use outrigger_pod::{Kind, Pod, ProbeKind, Slot};
 
 use crate::{
     ContainerStatus, Exit, ExitReason, History, Instance, Life, PostStart, Sandbox, Seen, State,
-    StopCause, Time, init_order, restarts, sidecars,
+    Time, init_order, restarts, sidecars,
 };
 
 /// The status of the container in `slot`.
@@ -144,16 +144,8 @@ fn waiting_to_restart(pod: &Pod, seen: &Seen, slot: Slot, now: Time) -> Option<S
             message: exit.message.clone(),
         });
     }
-    let hook_failed = history
-        .current
-        .as_ref()
-        .and_then(|instance| instance.stop.as_ref());
-    let what = match hook_failed.map(|stop| stop.cause) {
-        Some(StopCause::PostStartFailed) => "container whose postStart hook failed",
-        _ => "failed container",
-    };
     let message = format!(
-        "back-off {}s restarting {what}={} pod={}_{}({})",
+        "back-off {}s restarting failed container={} pod={}_{}({})",
         due.since_ms(exit.at) / 1_000,
         container.name,
         pod.name,

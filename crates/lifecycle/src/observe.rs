@@ -11,7 +11,7 @@ use crate::{
 
 /// A sandbox that is lost within this time counts as one that could not be made, so that a shim
 /// that cannot live is not started a hundred times a second.
-const SHORT_LIVED_MS: u64 = 10_000;
+const SHORT_LIVED_MS: u64 = 2_000;
 
 impl Seen {
     /// A Pod that was accepted just now.

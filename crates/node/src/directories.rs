@@ -51,7 +51,7 @@ impl PodDirectories {
 
     /// The file that stands for the right to work in these directories.
     pub(crate) fn lock(&self) -> PathBuf {
-        self.state.with_added_extension("lock")
+        self.state.with_extension("lock")
     }
 
     /// The shim's socket.
@@ -170,7 +170,10 @@ pub(crate) fn claim(path: &Path, mode: u32) -> Result<(), String> {
 }
 
 fn claim_once(path: &Path) -> std::io::Result<()> {
-    let above: Vec<&Path> = path.ancestors().take_while(|directory| !directory.is_dir()).collect();
+    let above: Vec<&Path> = path
+        .ancestors()
+        .take_while(|directory| !directory.is_dir())
+        .collect();
     for directory in above.into_iter().rev() {
         match std::fs::create_dir(directory) {
             // Where attributes are not supported the directory stays, which harms nobody.
@@ -204,7 +207,9 @@ mod tests {
         claim(&one, 0o700).unwrap();
         claim(&other, 0o700).unwrap();
         if getxattr(&one, MADE, &mut [0_u8; 0]).is_err() {
-            println!("SKIP: no trusted attributes here, which needs root and a file system with them");
+            println!(
+                "SKIP: no trusted attributes here, which needs root and a file system with them"
+            );
             return;
         }
         disclaim(&one);

@@ -67,7 +67,20 @@ pub(crate) async fn follow(
         .is_some_and(|current| Arc::ptr_eq(&current, &shim));
     if ours {
         hands.lose_shim();
+        end_logs(&hands);
         hands.report(Fact::SandboxLost);
+    }
+}
+
+/// Only the shim writes logs: without it, those of all instances are complete.
+fn end_logs(hands: &Hands) {
+    let instances = hands
+        .instances
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    for (slot, attempt) in instances.all() {
+        let pod = hands.pod.uid.clone();
+        hands.around.follower.end(Source { pod, slot }, attempt);
     }
 }
 

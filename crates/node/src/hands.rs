@@ -8,6 +8,7 @@ use outrigger_bundle::HostFacts;
 use outrigger_image::Store;
 use outrigger_lifecycle::{Fact, Time};
 use outrigger_pod::Pod;
+use outrigger_wire::Lease;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::directories::PodDirectories;
@@ -34,13 +35,15 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// Asks the machine what it is and opens the image store.
     pub(crate) fn new(settings: Settings, follower: Follower) -> Result<Surroundings, String> {
+        crate::sweep::sweep(&settings.directories);
         let host = crate::host::facts()?;
         let images = Store::open(&settings.directories.root).map_err(|error| chain(&error))?;
         Ok(Surroundings {
             settings,
             host,
             images,
-            follower })
+            follower,
+        })
     }
 }
 
@@ -165,13 +168,17 @@ impl Hands {
         if lock.is_some() {
             return Ok(false);
         }
-        *lock = Some(PodLock::take(&self.dirs.lock())?);
+        let bound = self.around.settings.lease == Lease::Connection;
+        *lock = Some(PodLock::take(&self.dirs.lock(), bound)?);
         Ok(true)
     }
 
     /// Hands out the right to work in the Pod's directories, if we have it.
     pub(crate) fn take_lock(&self) -> Option<PodLock> {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// The number of the newest event that was taken in; 0 for none.

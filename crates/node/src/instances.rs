@@ -39,6 +39,11 @@ impl Instances {
             .map(|((slot, attempt), instance)| (*slot, *attempt, instance))
     }
 
+    /// All that are remembered.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Slot, u32)> {
+        self.known.keys().copied()
+    }
+
     /// The highest attempt of a container.
     pub(crate) fn newest(&self, slot: Slot) -> Option<u32> {
         self.known

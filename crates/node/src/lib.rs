@@ -26,6 +26,7 @@ mod settings;
 mod shim;
 mod start;
 mod status;
+mod sweep;
 mod termination;
 mod volumes;
 

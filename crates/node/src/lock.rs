@@ -1,11 +1,18 @@
-//! Who may work on a Pod's directories? The one process that holds the lock on the file beside them;
-//! the lock dies with the process, and the file tells nothing.
+//! Who may work on a Pod's directories? The one process that holds the lock on the file beside them.
+//! The lock dies with the process; the file says whether the Pod's life was bound to it.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::directories::claim;
+
+/// What stands in the file of a Pod that does not outlive its node.
+const BOUND: &str = "bound\n";
 
 /// A lock that is held.
 #[derive(Debug)]
@@ -15,34 +22,53 @@ pub(crate) struct PodLock {
 }
 
 impl PodLock {
-    /// Takes the lock.
+    /// Takes the lock, and notes whether the Pod's life is bound to this process'.
     ///
     /// # Errors
     /// If another process has it, or the file cannot be made.
-    pub(crate) fn take(path: &Path) -> Result<PodLock, String> {
+    pub(crate) fn take(path: &Path, bound: bool) -> Result<PodLock, String> {
         let failed = |error: std::io::Error| format!("lock {}: {error}", path.display());
         loop {
-            let file = File::options()
+            if let Some(folder) = path.parent() {
+                claim(folder, 0o711)?;
+            }
+            let opened = File::options()
                 .write(true)
                 .create(true)
                 .truncate(false)
-                .open(path)
-                .map_err(failed)?;
-            flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
-                rustix::io::Errno::WOULDBLOCK => {
-                    "another outrigger process runs a pod with this uid".to_owned()
-                }
-                errno => failed(errno.into()),
-            })?;
-            // Its last holder may have removed the file between the two calls.
-            let held = file.metadata().map_err(failed)?;
-            match std::fs::metadata(path) {
-                Ok(named) if named.ino() == held.ino() && named.dev() == held.dev() => {
-                    return Ok(PodLock { path: path.to_owned(), _file: file });
-                }
-                _ => {}
+                .open(path);
+            let file = match opened {
+                // Another node has just removed the folder, which was empty.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                opened => opened.map_err(failed)?,
+            };
+            flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(
+                |errno| match errno {
+                    Errno::WOULDBLOCK => {
+                        "another outrigger process runs a pod with this uid".to_owned()
+                    }
+                    errno => failed(errno.into()),
+                },
+            )?;
+            if is_still(&file, path) {
+                std::fs::write(path, if bound { BOUND } else { "" }).map_err(failed)?;
+                return Ok(PodLock {
+                    path: path.to_owned(),
+                    _file: file,
+                });
             }
         }
+    }
+
+    /// Takes the lock of a Pod that was bound to a process that is gone.
+    pub(crate) fn take_over_bound(path: &Path) -> Option<PodLock> {
+        let file = File::open(path).ok()?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+        let bound = is_still(&file, path) && std::fs::read(path).ok()? == BOUND.as_bytes();
+        bound.then(|| PodLock {
+            path: path.to_owned(),
+            _file: file,
+        })
     }
 
     /// Removes the file and lets the lock go.
@@ -55,6 +81,14 @@ impl PodLock {
     }
 }
 
+/// Whether the path still names this file: its last holder may have removed it before we locked it.
+fn is_still(file: &File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(held), Ok(named)) => named.ino() == held.ino() && named.dev() == held.dev(),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,11 +98,15 @@ mod tests {
     fn a_lock_is_held_once_and_can_be_taken_again_when_it_is_let_go() {
         let scratch = Scratch::new();
         let path = scratch.path.join("uid.lock");
-        let lock = PodLock::take(&path).unwrap();
-        assert!(PodLock::take(&path).unwrap_err().contains("another outrigger process"));
+        let lock = PodLock::take(&path, true).unwrap();
+        assert!(
+            PodLock::take(&path, true)
+                .unwrap_err()
+                .contains("another outrigger process")
+        );
         lock.remove().unwrap();
         assert!(!path.exists());
-        drop(PodLock::take(&path).unwrap());
-        assert!(PodLock::take(&path).is_ok());
+        drop(PodLock::take(&path, true).unwrap());
+        assert!(PodLock::take(&path, true).is_ok());
     }
 }

@@ -318,6 +318,7 @@ fn finished(life: &Life, wall: WallClock) -> Option<Finished> {
 }
 
 fn observe(life: &mut Life, observer: &mut dyn Observer, at: Time, fact: &Fact) {
+    tracing::debug!(pod = %life.pod.name, at_ns = at.0, ?fact, "observed");
     life.seen.observe(&life.pod, at, fact);
     let stop_signal = about(fact).and_then(|(slot, attempt)| {
         let instances = life

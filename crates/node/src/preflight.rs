@@ -96,7 +96,8 @@ impl Search<'_> {
             let found = self.objects.config_maps.get(&key);
             found.map(|object| {
                 let text = object.data.iter().flat_map(|data| data.keys());
-                text.chain(object.binary_data.iter().flat_map(|data| data.keys())).collect::<Vec<_>>()
+                text.chain(object.binary_data.iter().flat_map(|data| data.keys()))
+                    .collect::<Vec<_>>()
             })
         } else {
             let found = self.objects.secrets.get(&key);
@@ -108,8 +109,13 @@ impl Search<'_> {
                 wanted.name
             )],
             Some(keys) => {
-                let absent = wanted.keys.iter().filter(|key| !keys.iter().any(|known| known == *key));
-                absent.map(|key| format!("{noun} {:?} has no key {key:?}", wanted.name)).collect()
+                let absent = wanted
+                    .keys
+                    .iter()
+                    .filter(|key| !keys.iter().any(|known| known == *key));
+                absent
+                    .map(|key| format!("{noun} {:?} has no key {key:?}", wanted.name))
+                    .collect()
             }
         };
         for problem in problems {

@@ -47,7 +47,9 @@ pub(crate) async fn instance(hands: &Arc<Hands>, slot: Slot, attempt: u32) {
 async fn remove_directories(hands: &Arc<Hands>) {
     let _turn = hands.removing.lock().await;
     // Without the lock they are another node's.
-    let Some(lock) = hands.take_lock() else { return };
+    let Some(lock) = hands.take_lock() else {
+        return;
+    };
     let here = Arc::clone(hands);
     let removed = blocking(move || {
         let trees = here.dirs.trees();
@@ -55,7 +57,10 @@ async fn remove_directories(hands: &Arc<Hands>) {
         let images = here.around.images.release(&here.pod.uid.0);
         left.extend(images.err().map(|error| chain(&error)));
         left.extend(lock.remove().err());
-        trees.iter().filter_map(|tree| tree.parent()).for_each(disclaim);
+        trees
+            .iter()
+            .filter_map(|tree| tree.parent())
+            .for_each(disclaim);
         Ok(left)
     });
     match removed.await {
@@ -66,10 +71,13 @@ async fn remove_directories(hands: &Arc<Hands>) {
 
 /// Removes all of these trees, and gives what could not be removed.
 pub(crate) fn remove(trees: &[PathBuf]) -> Vec<String> {
-    let problems = trees.iter().filter_map(|tree| outrigger_image::tree::remove(tree).err());
+    let problems = trees
+        .iter()
+        .filter_map(|tree| outrigger_image::tree::remove(tree).err());
     problems.map(|problem| problem.to_string()).collect()
 }
 
 fn tell(hands: &Hands, left: Vec<String>) {
-    left.into_iter().for_each(|left| hands.complain(format!("left behind: {left}")));
+    left.into_iter()
+        .for_each(|left| hands.complain(format!("left behind: {left}")));
 }

@@ -90,9 +90,6 @@ fn lay_out(hands: &Hands) -> Result<Volumes, Failure> {
         message,
     };
     let PodDirectories { state, root, logs } = &hands.dirs;
-    if let Some(parent) = state.parent() {
-        claim(parent, 0o711).map_err(failed)?;
-    }
     if hands.take_up_lock().map_err(failed)? {
         // What a process left that was killed is nothing that this life may find.
         let left = release::remove(&hands.dirs.trees());
@@ -127,6 +124,7 @@ fn request(hands: &Hands, volumes: &Volumes) -> Result<Prepare, String> {
         path: hands.dirs.shared_memory(),
         size_bytes: Some(SHARED_MEMORY_BYTES),
         mode: 0o1777,
+        gid: None,
     }];
     tmpfs.extend(volumes.tmpfs.iter().cloned());
     Ok(Prepare {

@@ -35,7 +35,11 @@ struct Ready {
 /// started is told here.
 pub(crate) async fn start(hands: Arc<Hands>, slot: Slot, attempt: u32) {
     if let Err(failure) = try_start(&hands, slot, attempt).await {
-        hands.report(Fact::StartFailed { slot, attempt, failure });
+        hands.report(Fact::StartFailed {
+            slot,
+            attempt,
+            failure,
+        });
     }
 }
 
@@ -45,9 +49,17 @@ async fn try_start(hands: &Arc<Hands>, slot: Slot, attempt: u32) -> Result<(), S
         Ok(ready) => ready?,
         Err(error) => return Err(create_error(error.to_string())),
     };
-    ready.warnings.into_iter().for_each(|warning| hands.warn(warning));
-    let Some(shim) = hands.shim() else { return Err(create_error(CallError::Gone.to_string())) };
-    let source = Source { pod: hands.pod.uid.clone(), slot };
+    ready
+        .warnings
+        .into_iter()
+        .for_each(|warning| hands.warn(warning));
+    let Some(shim) = hands.shim() else {
+        return Err(create_error(CallError::Gone.to_string()));
+    };
+    let source = Source {
+        pod: hands.pod.uid.clone(),
+        slot,
+    };
     let logs = hands.dirs.container_logs(&hands.pod[slot].name.0);
     hands.around.follower.begin(source.clone(), logs, attempt);
     // Known before the shim is asked: its events may come sooner than its reply.
@@ -65,8 +77,16 @@ async fn try_start(hands: &Arc<Hands>, slot: Slot, attempt: u32) -> Result<(), S
             hands.around.follower.end(source, attempt);
             release::instance(hands, slot, attempt).await;
             let created = error.stage() == Some(Stage::Execute);
-            let reason = if created { "RunContainerError" } else { "CreateContainerError" };
-            Err(StartFailure { reason: reason.to_owned(), message: error.to_string(), created })
+            let reason = if created {
+                "RunContainerError"
+            } else {
+                "CreateContainerError"
+            };
+            Err(StartFailure {
+                reason: reason.to_owned(),
+                message: error.to_string(),
+                created,
+            })
         }
     }
 }
@@ -76,7 +96,11 @@ fn create_error(message: String) -> StartFailure {
 }
 
 fn failure(reason: &str, message: String) -> StartFailure {
-    StartFailure { reason: reason.to_owned(), message, created: false }
+    StartFailure {
+        reason: reason.to_owned(),
+        message,
+        created: false,
+    }
 }
 
 fn make_ready(hands: &Hands, slot: Slot, attempt: u32) -> Result<Ready, StartFailure> {
@@ -103,8 +127,20 @@ fn make_ready(hands: &Hands, slot: Slot, attempt: u32) -> Result<Ready, StartFai
         max_files: LOG_MAX_FILES,
     };
     let writable = hands.dirs.writable(name, attempt);
-    let rootfs = RootFs { lower: recipe.image.layers, writable };
-    Ok(Ready { start: Start { container: id, bundle, rootfs, log }, instance, warnings })
+    let rootfs = RootFs {
+        lower: recipe.image.layers,
+        writable,
+    };
+    Ok(Ready {
+        start: Start {
+            container: id,
+            bundle,
+            rootfs,
+            log,
+        },
+        instance,
+        warnings,
+    })
 }
 
 /// The directories and files of an instance, fresh also if an earlier try left some.

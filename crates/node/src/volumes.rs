@@ -89,7 +89,8 @@ fn empty_dir(
     if !matches!(medium, "" | "Memory") {
         return Err(format!("emptyDir medium {medium:?} is not supported yet"));
     }
-    make(path, if fs_group.is_some() { 0o2777 } else { 0o777 })?;
+    let mode = if fs_group.is_some() { 0o2777 } else { 0o777 };
+    make(path, mode)?;
     if let Some(group) = fs_group {
         chown(path, None, Some(Gid::from_raw(group)))
             .map_err(|error| format!("give {} to group {group}: {error}", path.display()))?;
@@ -110,7 +111,8 @@ fn empty_dir(
     Ok(Some(Tmpfs {
         path: path.to_owned(),
         size_bytes,
-        mode: 0o777,
+        mode,
+        gid: fs_group,
     }))
 }
 

@@ -53,7 +53,7 @@ impl Sandbox {
         pod::enter_new(own, prepare.hostname.as_deref()).map_err(|error| failed(&error))?;
         pod::write_sysctls(own, &prepare.sysctls).map_err(|error| failed(&error))?;
         for tmpfs in &prepare.tmpfs {
-            pod::mount_tmpfs(&tmpfs.path, tmpfs.size_bytes, tmpfs.mode)
+            pod::mount_tmpfs(&tmpfs.path, tmpfs.size_bytes, tmpfs.mode, tmpfs.gid)
                 .map_err(|error| failed(&error))?;
             self.tmpfs.push(tmpfs.path.clone());
         }

@@ -305,6 +305,7 @@ impl Shim {
                 .iter_mut()
                 .for_each(|container| container.pump.shrink());
             outrigger_sys::memory::trim();
+            outrigger_sys::memory::forget_code();
         }
         if self.lonely_until_ns.is_some_and(|at| at <= now) {
             self.finished = true;

@@ -19,6 +19,8 @@ pub enum Happened {
     /// A process ended by itself or by a signal; the flag says that SIGKILL or the shim's death
     /// did it.
     Exited(Slot, u32, i32, bool),
+    /// The kernel took one of its processes for want of memory.
+    OutOfMemory(Slot, u32),
     /// A container could not be created.
     NotCreated(Slot, u32),
     /// The node began to stop it, for a probe's sake or not, with this grace in milliseconds.

@@ -110,6 +110,7 @@ impl<'a> Oracle<'a> {
             Happened::StartAsked(slot, attempt) => self.start_asked(*slot, *attempt),
             Happened::Started(slot, attempt) => self.started(*slot, *attempt),
             Happened::Exited(slot, attempt, code, _) => self.exited(*slot, *attempt, *code),
+            Happened::OutOfMemory(slot, _) => self.containers[slot.0].oom = true,
             Happened::NotCreated(slot, _) => {
                 self.containers[slot.0].retrying = true;
                 self.containers[slot.0].asked = false;

@@ -120,8 +120,16 @@ fn changes(pod: &Pod, before: Option<&Status>, status: &Status) -> Vec<String> {
     if before.is_none_or(|before| before.reason != status.reason) && !status.reason.is_empty() {
         of_the_pod.push(format!("reason {} ({})", status.reason, status.message));
     }
+    let containers_ready = status
+        .conditions
+        .iter()
+        .find(|c| c.kind == "ContainersReady");
     for condition in &status.conditions {
-        if before.is_none_or(|before| !before.conditions.contains(condition)) {
+        let same = before.is_some_and(|before| before.conditions.contains(condition));
+        // It says what ContainersReady says, unless the Pod has gates.
+        let copy = condition.kind == "Ready"
+            && containers_ready.is_some_and(|other| other.message == condition.message);
+        if !same && !copy {
             of_the_pod.push(condition_words(condition));
         }
     }

@@ -221,6 +221,9 @@ impl World {
 
     fn exit(&mut self, slot: Slot, attempt: u32, code: i32, killed: bool) {
         let process = self.processes.remove(&slot);
+        if process.as_ref().is_some_and(|process| process.run.oom) {
+            self.happened(Happened::OutOfMemory(slot, attempt));
+        }
         self.happened(Happened::Exited(slot, attempt, code, killed));
         let reason = match process {
             Some(process) if process.run.oom => ExitReason::OomKilled,

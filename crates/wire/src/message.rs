@@ -113,6 +113,9 @@ pub struct Tmpfs {
     pub size_bytes: Option<u64>,
     /// Permission bits of its root.
     pub mode: u32,
+    /// The group of its root; `None` for root's.
+    #[serde(default)]
+    pub gid: Option<u32>,
 }
 
 /// What happens when the node's connection closes.

@@ -31,11 +31,16 @@ impl Recipe {
         let image = image(hands, slot)?;
         let account_file = |path: &str| {
             let bytes = files::read_in_image(&image, path);
-            let bytes = bytes.map_err(|error| create_error(chain(&error)))?.unwrap_or_default();
+            let bytes = bytes
+                .map_err(|error| create_error(chain(&error)))?
+                .unwrap_or_default();
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
         let (passwd, group) = (account_file("/etc/passwd")?, account_file("/etc/group")?);
-        let accounts = Accounts { passwd: &passwd, group: &group };
+        let accounts = Accounts {
+            passwd: &passwd,
+            group: &group,
+        };
         let user = user::resolve(&hands.pod, slot, &image.config.user, accounts)
             .map_err(|error| config_error(error.to_string()))?;
         let objects = &hands.around.settings.objects;
@@ -45,7 +50,13 @@ impl Recipe {
         let of_image = || Signal::parse(image.config.stop_signal.as_deref()?);
         let stop_signal = own.or_else(of_image).unwrap_or(Signal::TERM);
         let left_out = environment.left_out;
-        Ok(Recipe { image, stop_signal, left_out, user, env: environment.vars })
+        Ok(Recipe {
+            image,
+            stop_signal,
+            left_out,
+            user,
+            env: environment.vars,
+        })
     }
 
     /// The OCI config of the instance with this id.
@@ -61,13 +72,24 @@ impl Recipe {
         let mounts = volumes.paths.iter().map(|(volume, path)| {
             // ConfigMaps and Secrets stand in the state directory, and nobody writes to them.
             let read_only = path.starts_with(&dirs.state);
-            (volume.clone(), VolumeMount { path: path.clone(), options: Vec::new(), read_only })
+            (
+                volume.clone(),
+                VolumeMount {
+                    path: path.clone(),
+                    options: Vec::new(),
+                    read_only,
+                },
+            )
         });
         let spec = hands.pod.manifest.spec.as_ref();
         let inherits = spec.is_some_and(|spec| {
             spec.share_process_namespace == Some(true) || spec.host_pid == Some(true)
         });
-        let pid = if inherits { PidNamespace::Inherited } else { PidNamespace::Private };
+        let pid = if inherits {
+            PidNamespace::Inherited
+        } else {
+            PidNamespace::Private
+        };
         let hostname = names::names(&hands.pod).map_err(config_error)?.hostname;
         let config = outrigger_bundle::config(&Request {
             pod: &hands.pod,
@@ -96,8 +118,12 @@ fn config_error(message: String) -> StartFailure {
 fn image(hands: &Hands, slot: Slot) -> Result<Image, StartFailure> {
     let container = &hands.pod[slot].spec;
     let name = container.image.as_deref().unwrap_or_default();
-    let reference = Reference::parse(name)
-        .map_err(|error| failure("InvalidImageName", format!("image {name:?}: {}", chain(&error))))?;
+    let reference = Reference::parse(name).map_err(|error| {
+        failure(
+            "InvalidImageName",
+            format!("image {name:?}: {}", chain(&error)),
+        )
+    })?;
     let images = &hands.around.images;
     let image = images.resolve(&reference).map_err(|error| {
         if container.image_pull_policy.as_deref() == Some("Never") {
@@ -144,11 +170,17 @@ fn running(hands: &Hands) -> Running {
 
 fn paths(hands: &Hands, slot: Slot, attempt: u32) -> Paths {
     let dirs = &hands.dirs;
+    let spec = hands.pod.manifest.spec.as_ref();
+    // Shared memory goes with the IPC namespace.
+    let shm = match spec.and_then(|spec| spec.host_ipc) {
+        Some(true) => std::path::PathBuf::from("/dev/shm"),
+        _ => dirs.shared_memory(),
+    };
     Paths {
         hosts: Some(dirs.file("hosts")),
         resolv_conf: Some(dirs.file("resolv.conf")),
         hostname: Some(dirs.file("hostname")),
         termination: Some(dirs.termination(&hands.pod[slot].name.0, attempt)),
-        shm: Some(dirs.shared_memory()),
+        shm: Some(shm),
     }
 }

@@ -44,8 +44,9 @@ pub(super) fn write(
         .map_err(|error| format!("rename {}: {error}", link.display()))?;
     link_visible(volume, files)?;
     match old {
-        Some(old) if old != new => fs::remove_dir_all(volume.join(&old))
-            .map_err(|error| format!("remove {}: {error}", volume.join(&old).display())),
+        Some(old) if old != new => {
+            outrigger_image::tree::remove(&volume.join(&old)).map_err(|error| error.to_string())
+        }
         _ => Ok(()),
     }
 }

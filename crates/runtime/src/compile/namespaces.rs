@@ -24,7 +24,8 @@ pub(crate) struct Membership {
     own_cgroup: bool,
 }
 
-/// Looks at the list, and opens what it names.
+/// Looks at the list, and opens what it names. Where the Pod shares its processes, a list without
+/// a PID namespace means the shared one: the parent's is the host's, which nobody asked for.
 pub(super) fn compile(
     list: &[LinuxNamespace],
     shared_pid: Option<&Reaper>,
@@ -37,17 +38,15 @@ pub(super) fn compile(
                 return Err(SpecError::Unsupported("linux.namespaces[mount].path"));
             }
             (Namespaces::CGROUP, None) => membership.own_cgroup = true,
-            (Namespaces::PID, path) => {
-                let path = path.clone().or(shared_pid
-                    .map(|reaper| PathBuf::from(format!("/proc/{}/ns/pid", reaper.pid()))));
-                match path {
-                    Some(path) => membership.pid = Some(open(&path)?),
-                    None => membership.cloned = membership.cloned.and(kind),
-                }
-            }
+            (Namespaces::PID, Some(path)) => membership.pid = Some(open(path)?),
+            (Namespaces::PID, None) if shared_pid.is_some() => {}
             (_, Some(path)) => membership.entered.push((open(path)?, kind)),
             (_, None) => membership.cloned = membership.cloned.and(kind),
         }
+    }
+    if let (Some(reaper), None) = (shared_pid, &membership.pid) {
+        let path = PathBuf::from(format!("/proc/{}/ns/pid", reaper.pid()));
+        membership.pid = Some(open(&path)?);
     }
     if !membership.cloned.has(Namespaces::MOUNT) {
         return Err(SpecError::invalid(

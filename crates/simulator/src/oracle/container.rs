@@ -10,6 +10,8 @@ pub(super) struct Container {
     pub(super) alive: bool,
     /// A start was asked for and has not been answered.
     pub(super) asked: bool,
+    /// The kernel took one of the newest instance's processes: an init so taken has failed.
+    pub(super) oom: bool,
     /// It exited 0 in this epoch.
     pub(super) done: bool,
     /// It was up once in this epoch.
@@ -43,6 +45,7 @@ impl Container {
     pub(super) fn start(&mut self, attempt: u32, now: Time) {
         self.attempt = Some(attempt);
         self.alive = true;
+        self.oom = false;
         self.asked = false;
         self.retrying = false;
         self.reset = false;

@@ -132,7 +132,7 @@ impl Oracle<'_> {
         container.last_code = Some(code);
         container.exited_at = Some(now);
         container.probe_killed = container.stop.is_some_and(|(_, _, for_probe)| for_probe);
-        container.done = code == 0;
+        container.done = code == 0 && !container.oom;
         self.grace_kept(slot);
     }
 

@@ -1,0 +1,145 @@
+# The steps of scripts/test. Sourced, not run.
+
+logs=${CARGO_TARGET_DIR:-target}/test-logs
+list=$logs/programs # a line for each test program: name, directory to run it in, file
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+begin() {
+    mkdir -p "$logs"
+    began=$SECONDS passed=0 failed=0
+    trap '[ "$BASHPID" != $$ ] || say "interrupted" ' INT
+}
+
+say() { printf '%4d s  %s\n' $((SECONDS - began)) "$*"; }
+
+install_what_lacks() {
+    local lacking=() tool
+    for tool in gcc python3 ip:iproute2 unshare:util-linux busybox:busybox-static; do
+        command -v "${tool%%:*}" >/dev/null || lacking+=("${tool##*:}")
+    done
+    [ $with_vm = no ] || command -v qemu-system-x86_64 >/dev/null || lacking+=(qemu-system-x86)
+    if [ ${#lacking[@]} != 0 ]; then
+        say "installing ${lacking[*]}"
+        as_root apt-get update -qq
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${lacking[@]}" >/dev/null
+    fi
+    if ! command -v cargo >/dev/null; then
+        say "there is no cargo: install Rust $(sed -n 's/^rust-version = //p' Cargo.toml) or newer, with rustfmt and clippy"
+        exit 2
+    fi
+    for tool in rustfmt clippy; do
+        cargo "${tool/rustfmt/fmt}" --version >/dev/null 2>&1 || { say "installing $tool" && rustup component add "$tool"; }
+    done
+}
+
+# One thing that passes or fails as a whole.
+step() { # NAME COMMAND…
+    local name=$1 start=$SECONDS log
+    log=$logs/$(tr -c 'a-z0-9\n' - <<<"$name")
+    shift
+    say "$name …"
+    if "$@" >"$log" 2>&1; then
+        passed=$((passed + 1))
+        say "$name: passed in $((SECONDS - start)) s"
+    else
+        failed=$((failed + 1))
+        tail -n 60 "$log" | sed 's/^/        /'
+        say "$name: FAILED after $((SECONDS - start)) s; all of it: $log"
+        [ "$name" != "build the tests" ] || finish
+    fi
+}
+
+# Once for both places: the virtual machine sees these very files.
+build_tests() {
+    cargo test --quiet --workspace --no-run --message-format=json-render-diagnostics >"$logs/cargo.json"
+    python3 scripts/test.d/programs.py "$logs/cargo.json" >"$list"
+    [ -s "$list" ]
+}
+
+chosen() { # NAME WORD…: whether one of the words is in the name, or there are none
+    local name=$1 word
+    shift
+    [ $# != 0 ] || return 0
+    for word in "$@"; do
+        case $name in *"$word"*) return 0 ;; esac
+    done
+    return 1
+}
+
+# The most that one program may take. The golden Pods wait as long as a kubelet does; nothing else comes near.
+limit_s() { case $1 in runtime-tests/golden | simulator/*) echo 900 ;; *) echo 600 ;; esac }
+
+on_host() { # WORD…
+    local name directory file
+    while read -r -u 3 name directory file; do
+        chosen "$name" "$@" || continue
+        say "$name …"
+        run_program "$name" "$directory" "$file"
+    done 3<"$list"
+}
+
+run_program() { # NAME DIRECTORY FILE
+    local log=$logs/host-${1//\//-} status=0 start=$SECONDS
+    (cd "$2" && as_root env "PATH=$PATH" OUTRIGGER_SKIPS_FAIL=1 "OUTRIGGER_TIME_SCALE=${OUTRIGGER_TIME_SCALE:-1}" \
+        "OUTRIGGER_STORM_SECONDS=${OUTRIGGER_STORM_SECONDS:-60}" RUST_BACKTRACE=1 "CARGO_MANIFEST_DIR=$2" \
+        timeout --kill-after=20 "$(limit_s "$1")" "$3" --include-ignored) >"$log" 2>&1 </dev/null || status=$?
+    count "$1" $status "$log" $((SECONDS - start))
+}
+
+# Adds what a program says of its tests. One that has not come to its end has failed.
+count() { # NAME STATUS LOG SECONDS
+    local good bad skipped
+    read -r good bad skipped < <(python3 scripts/test.d/results.py "$3")
+    bad=$((bad + skipped))
+    if [ "$2" != 0 ] && [ $bad = 0 ]; then bad=1; fi
+    passed=$((passed + good)) failed=$((failed + bad))
+    if [ $bad = 0 ]; then
+        say "$1: $good passed in $4 s"
+        return
+    fi
+    tail -n 60 "$3" | sed 's/^/        /'
+    say "$1: $good passed, $bad FAILED in $4 s (exit code $2); all of it: $3"
+}
+
+doc_tests() {
+    local start=$SECONDS status=0
+    say "documentation tests …"
+    cargo test --quiet --workspace --doc >"$logs/documentation" 2>&1 || status=$?
+    count "documentation" $status "$logs/documentation" $((SECONDS - start))
+}
+
+# The programs whose subject is the kernel, in the virtual machine. The others compute the same there, ten times as slowly.
+in_vm() { # WORD…
+    local start=$SECONDS status=0 name directory file log share=$PWD/$logs/vm
+    case $logs in /*) share=$logs/vm ;; esac
+    mkdir -p "$share" && rm -f "$share"/*
+    : >"$share/list"
+    while read -r name directory file; do
+        case $name in
+            runtime-tests/* | runtime/* | shim/* | sys/*) ;;
+            *) continue ;;
+        esac
+        chosen "$name" "$@" && echo "$name $directory $file" >>"$share/list"
+    done <"$list"
+    [ -s "$share/list" ] || return 0
+    say "the virtual machine with cgroup v2: $(wc -l <"$share/list") programs …"
+    # What a program printed goes to its own file in the shared directory, and here a line each.
+    OUTRIGGER_SKIPS_FAIL=1 OUTRIGGER_TIME_SCALE=10 scripts/in-vm -m 3072 -t 2700 -w "$share" -- \
+        bash scripts/test.d/guest.sh "$share" 2>&1 | while read -r line; do say "  $line"; done || status=$?
+    while read -r name directory file; do
+        log=$share/${name//\//-}
+        if [ -e "$log.status" ]; then
+            count "vm $name" "$(cat "$log.status")" "$log" "$(cat "$log.seconds")"
+        else
+            failed=$((failed + 1))
+            say "vm $name: FAILED, it did not come to its end (the machine: $status, $((SECONDS - start)) s); see $log"
+        fi
+    done <"$share/list"
+}
+
+finish() {
+    printf '\n%d passed, %d failed\n' $passed $failed
+    [ $failed = 0 ] || exit 1
+    exit 0
+}
