@@ -122,13 +122,17 @@ fn processes() -> io::Result<Vec<String>> {
     Ok(found)
 }
 
-/// The store of images outlives Pods by design, and so do its folders and its locks; what else is
-/// in it counts.
+/// A store of images that was used outlives Pods by design, and so do its folders and its locks; what
+/// else is in it counts, and so does a store that has never kept a name.
 fn is_of_the_store(path: &Path, folder: bool) -> bool {
     let parts: Vec<_> = path.iter().collect();
-    let images = parts.iter().any(|part| *part == "images");
-    (folder && (images || path.ends_with("outrigger-test/root")))
-        || (images && parts.iter().any(|part| *part == "locks"))
+    let store = path.ancestors().find(|above| above.ends_with("images"));
+    let used = |store: &Path| store.join("names.json").exists();
+    let above = folder && path.ends_with("outrigger-test/root") && used(&path.join("images"));
+    above
+        || store.is_some_and(|store| {
+            used(store) && (folder || parts.iter().any(|part| *part == "locks"))
+        })
 }
 
 fn walk(folder: &Path, own: &Path, all: &mut BTreeSet<String>) {

@@ -60,18 +60,27 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in `root/images`, makes it if it is not there, and removes what dead processes left unfinished.
+    /// Opens the store in `root/images` and removes what dead processes left unfinished. A store that is not there is
+    /// made when something is first added.
     pub fn open(root: &Path) -> Result<Store, ImageError> {
         Store::open_with(root, Limits::default())
     }
 
     /// As [`Store::open`], with other limits.
     pub fn open_with(root: &Path, limits: Limits) -> Result<Store, ImageError> {
-        use std::os::unix::fs::DirBuilderExt;
         let store = Store {
             root: root.join("images"),
             limits,
         };
+        // What cannot be swept now takes space but harms nothing; `prune` tries again and tells.
+        let _ = store.sweep();
+        Ok(store)
+    }
+
+    /// Makes the store's folders. Only those who add something do, so that a machine whose pods use none of its images
+    /// has no store.
+    fn make(&self) -> Result<(), ImageError> {
+        use std::os::unix::fs::DirBuilderExt;
         for folder in [
             "",
             "blobs/sha256",
@@ -81,7 +90,7 @@ impl Store {
             "locks",
             "empty",
         ] {
-            let path = store.root.join(folder);
+            let path = self.root.join(folder);
             // Nobody but root may reach the setuid files of an image.
             std::fs::DirBuilder::new()
                 .recursive(true)
@@ -94,17 +103,20 @@ impl Store {
                 })?;
         }
         std::fs::set_permissions(
-            store.root.join("empty"),
+            self.root.join("empty"),
             std::os::unix::fs::PermissionsExt::from_mode(0o755),
         )
         .map_err(|source| ImageError::Store {
             operation: "set the mode of",
-            path: store.root.join("empty"),
+            path: self.root.join("empty"),
             source,
         })?;
-        // What cannot be swept now takes space but harms nothing; `prune` tries again and tells.
-        let _ = store.sweep();
-        Ok(store)
+        Ok(())
+    }
+
+    /// Whether anything was ever added on this machine.
+    fn exists(&self) -> bool {
+        self.root.exists()
     }
 
     /// Loads every image of an archive, plain or compressed, in OCI or docker format. Returns their names; an image without
@@ -311,6 +323,7 @@ impl Store {
 
     /// Held by everybody who adds or uses layers that no name or pod refers to yet.
     fn lock_use(&self) -> Result<Lock, ImageError> {
+        self.make()?;
         Lock::shared(&self.root.join("locks/use"))
     }
 }

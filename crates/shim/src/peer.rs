@@ -88,7 +88,7 @@ impl Peer {
                 Err(Errno::AGAIN) => return Ok(calls),
                 Err(error) => return Err(PeerError::Io(error.into())),
             }
-            while let Some(call) = self.decoder.next()? {
+            while let Some(call) = self.decoder.message()? {
                 calls.push(call);
             }
         }

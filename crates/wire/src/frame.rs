@@ -45,13 +45,17 @@ impl Decoder {
     ///
     /// # Errors
     /// If the bytes are not of this protocol; the connection is of no use then.
-    pub fn next<M: DeserializeOwned>(&mut self) -> Result<Option<M>, FrameError> {
-        let Some(prefix) = self.bytes.first_chunk::<4>() else { return Ok(None) };
+    pub fn message<M: DeserializeOwned>(&mut self) -> Result<Option<M>, FrameError> {
+        let Some(prefix) = self.bytes.first_chunk::<4>() else {
+            return Ok(None);
+        };
         let length = u32::from_le_bytes(*prefix) as usize;
         if length > MAX_BYTES {
             return Err(FrameError::TooLong(length));
         }
-        let Some(body) = self.bytes.get(4..4 + length) else { return Ok(None) };
+        let Some(body) = self.bytes.get(4..4 + length) else {
+            return Ok(None);
+        };
         let message = serde_json::from_slice(body).map_err(FrameError::Malformed)?;
         self.bytes.drain(..4 + length);
         if self.bytes.is_empty() {
@@ -74,7 +78,7 @@ mod tests {
             let mut got: Vec<String> = Vec::new();
             for part in [&bytes[..cut], &bytes[cut..]] {
                 decoder.push(part);
-                while let Some(message) = decoder.next().unwrap() {
+                while let Some(message) = decoder.message().unwrap() {
                     got.push(message);
                 }
             }
@@ -86,9 +90,15 @@ mod tests {
     fn a_long_or_malformed_frame_is_refused() {
         let mut decoder = Decoder::default();
         decoder.push(&u32::MAX.to_le_bytes());
-        assert!(matches!(decoder.next::<String>(), Err(FrameError::TooLong(_))));
+        assert!(matches!(
+            decoder.message::<String>(),
+            Err(FrameError::TooLong(_))
+        ));
         let mut decoder = Decoder::default();
         decoder.push(&[1, 0, 0, 0, b'{']);
-        assert!(matches!(decoder.next::<String>(), Err(FrameError::Malformed(_))));
+        assert!(matches!(
+            decoder.message::<String>(),
+            Err(FrameError::Malformed(_))
+        ));
     }
 }

@@ -9,6 +9,7 @@ pub mod frame;
 mod message;
 
 pub use message::{
-    Call, Connect, Event, EventKind, Exec, ExecResult, Family, Lease, LedgerEntry, LogFile, Message, PodCgroup,
-    Prepare, Refusal, Reply, Request, RootFs, SharedNamespaces, Stage, Stamp, Start, Tmpfs, VERSION,
+    Call, Connect, Event, EventKind, Exec, ExecResult, Family, Lease, LedgerEntry, LogFile,
+    Message, PodCgroup, Prepare, Refusal, Reply, Request, RootFs, SharedNamespaces, Stage, Stamp,
+    Start, Tmpfs, VERSION,
 };

@@ -17,7 +17,7 @@ pub enum Removed {
 impl Store {
     /// Removes a name, and with it whatever no other name and no pod needs.
     pub fn remove(&self, name: &str) -> Result<Removed, ImageError> {
-        let known = self.edit_names(|index| index.names.remove(name).is_some())?;
+        let known = self.exists() && self.edit_names(|index| index.names.remove(name).is_some())?;
         if !known {
             return Err(ImageError::NotPresent {
                 name: name.to_owned(),
@@ -34,6 +34,9 @@ impl Store {
     }
 
     pub(super) fn collect(&self) -> Result<Removed, ImageError> {
+        if !self.exists() {
+            return Ok(Removed::Done);
+        }
         // Whoever loads or takes into use holds this; it is not worth waiting for.
         let Some(alone) = Lock::try_exclusive(&self.root.join("locks/use"))? else {
             return Ok(Removed::Later);

@@ -52,6 +52,9 @@ impl Store {
     /// Lets go of everything that the pod holds, and removes what nobody names or holds any more.
     pub fn release(&self, pod_uid: &str) -> Result<(), ImageError> {
         let folder = self.hold_folder(pod_uid)?;
+        if !self.exists() {
+            return Ok(());
+        }
         let held = self.held_in(&folder)?;
         tree::remove(&folder)?;
         let names = self.read_names()?.names;

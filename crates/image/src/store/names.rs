@@ -57,6 +57,7 @@ impl Store {
         &self,
         edit: impl FnOnce(&mut Names) -> T,
     ) -> Result<T, ImageError> {
+        self.make()?;
         let _alone = Lock::exclusive(&self.root.join("locks/names"))?;
         let mut names = self.read_names()?;
         let answer = edit(&mut names);

@@ -75,6 +75,9 @@ impl Drop for Scratch {
 impl Store {
     /// Removes the scratch folders of dead processes.
     pub(super) fn sweep(&self) -> Result<(), ImageError> {
+        if !self.exists() {
+            return Ok(());
+        }
         let tmp = self.root.join("tmp");
         let failed = |source| ImageError::Store {
             operation: "list",

@@ -116,7 +116,7 @@ async fn read(stream: Arc<UnixStream>, waiting: Waiting, events: mpsc::Unbounded
         decoder.push(&buffer[..count]);
         let mut sound = count > 0;
         while sound {
-            match decoder.next::<Message>() {
+            match decoder.message::<Message>() {
                 Ok(Some(message)) => sound = deliver(message, &waiting, &mut sockets, &events),
                 Ok(None) => break,
                 Err(_) => sound = false,

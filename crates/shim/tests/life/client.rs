@@ -166,7 +166,7 @@ impl Client {
             outrigger_sys::fd_passing::receive(&self.socket, &mut bytes).unwrap();
         self.descriptors.extend(descriptors);
         self.decoder.push(&bytes[..count]);
-        while let Some(message) = self.decoder.next().unwrap() {
+        while let Some(message) = self.decoder.message().unwrap() {
             match message {
                 Message::Reply { id, result } => self.replies.push((id, result)),
                 Message::Event(event) => self.events.push_back(event),
