@@ -17,6 +17,7 @@ mod output;
 mod runner;
 pub mod stage;
 pub mod status;
+pub mod told;
 mod verdict;
 mod world;
 

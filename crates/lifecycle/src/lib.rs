@@ -13,6 +13,8 @@ mod because;
 mod conditions;
 mod container_status;
 mod fact;
+#[cfg(test)]
+mod fixture;
 mod hooks;
 mod init_order;
 mod invariants;

@@ -1,7 +1,7 @@
 //! How a fact changes what is known: the fold. It notes and concludes nothing; conclusions are
 //! the planner's.
 
-use outrigger_pod::{Kind, Pod, Slot};
+use outrigger_pod::{Kind, Pod, RestartPolicy, Slot};
 
 use crate::{
     Deletion, Exit, ExitReason, Fact, History, Instance, Life, PostStart, PreStop, ProbeSeen,
@@ -213,8 +213,8 @@ impl Seen {
         history.next_attempt = attempt;
     }
 
-    /// Everything that ran is gone. The init order begins anew, so its records are put aside
-    /// (kubelet: a new sandbox purges the records of init containers).
+    /// Everything that ran is gone. If the Pod goes on, the init order begins anew, so its records
+    /// are put aside (kubelet: a new sandbox purges the records of init containers).
     fn lose_sandbox(&mut self, pod: &Pod, at: Time) {
         self.sandbox = match self.sandbox {
             Sandbox::Ready { since } if at.since_ms(since) < SHORT_LIVED_MS => {
@@ -227,6 +227,7 @@ impl Seen {
                 last: None,
             },
         };
+        let goes_on = self.teardown.is_none() && pod.restart_policy != RestartPolicy::Never;
         for (history, container) in self.containers.iter_mut().zip(&pod.containers) {
             if let Some(instance) = history
                 .current
@@ -241,7 +242,7 @@ impl Seen {
                         .to_owned(),
                 });
             }
-            if container.kind != Kind::Main {
+            if goes_on && container.kind != Kind::Main {
                 history.retire();
             }
         }

@@ -100,3 +100,6 @@ pub(crate) fn fold(seen: &mut ProbeSeen, probe: &Probe, at: Time, outcome: &Outc
         seen.verdict = Some(good);
     }
 }
+
+#[cfg(test)]
+mod tests;

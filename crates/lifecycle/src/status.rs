@@ -112,3 +112,6 @@ impl Status {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,8 @@ use outrigger_pod::{Container, Kind, RestartPolicy, Slot};
 
 use crate::plan::{Draft, View};
 use crate::{
-    Because, Ending, Life, Sandbox, Step, StopCause, Time, init_order, probes, restarts, stops,
+    Because, Ending, ExitReason, Life, Sandbox, Step, StopCause, Time, init_order, probes,
+    restarts, stops,
 };
 
 /// The least grace period of a Pod that somebody ends, in seconds: asked for 0, it gets 1, so
@@ -38,13 +39,21 @@ pub(crate) fn ending(view: &View<'_>, draft: &mut Draft) -> Option<Ending> {
     {
         return Some(Ending::InitFailed(slot));
     }
-    let mut mains = view.pod.of_kind(Kind::Main).peekable();
-    if mains.peek().is_some() && mains.all(|(slot, c)| main_over(view, slot, c)) {
-        return Some(Ending::MainsDone);
-    }
     let lost = matches!(view.seen.sandbox, Sandbox::Absent { .. })
         && view.pod.restart_policy == RestartPolicy::Never
         && view.seen.anything_has_been();
+    let mut mains = view.pod.of_kind(Kind::Main).peekable();
+    if mains.peek().is_some() && mains.all(|(slot, c)| main_over(view, slot, c)) {
+        let unknown = |(slot, _)| {
+            let exit = view.seen.history(slot).exit();
+            exit.is_some_and(|exit| exit.reason == ExitReason::ContainerStatusUnknown)
+        };
+        return if lost && view.pod.of_kind(Kind::Main).any(unknown) {
+            Some(Ending::SandboxLost)
+        } else {
+            Some(Ending::MainsDone)
+        };
+    }
     lost.then_some(Ending::SandboxLost)
 }
 

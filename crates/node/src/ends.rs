@@ -1,6 +1,7 @@
 //! What a shim reports becomes facts: in its order, with the container's last words.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use outrigger_lifecycle::{Exit, ExitReason, Fact, Time};
 use outrigger_pod::Slot;
@@ -11,6 +12,9 @@ use crate::hands::{Hands, blocking};
 use crate::logs::Source;
 use crate::shim::Shim;
 use crate::{release, termination};
+
+/// How long an ended instance's things may lie about, so that clearing them away is in nobody's way.
+const CLEAR_AWAY_AFTER: Duration = Duration::from_millis(50);
 
 /// Follows a shim's events to their end.
 pub(crate) async fn follow(
@@ -114,6 +118,9 @@ async fn clear_away(hands: Arc<Hands>, shim: Arc<Shim>, slot: Slot, attempt: u32
     let Some((id, _)) = hands.instance(slot, attempt) else {
         return;
     };
+    // The shim does one thing after the other, and removing cgroups can take it 10 ms: what this
+    // exit has made ready to start goes first.
+    tokio::time::sleep(CLEAR_AWAY_AFTER).await;
     let removed = shim.remove(id).await;
     if removed.is_err() {
         // The release of the whole Pod tries again, and tells.

@@ -10,8 +10,8 @@
 //! every tree in use and gives a [`Cgroup`]; dropping that value does nothing to the kernel's
 //! group, [`Cgroup::remove`] does. A group is entered with what [`Cgroup::join`] gives.
 //!
-//! Limits of Pods and of the groups above them are written by libcgroups ([`libcgroups`], the one
-//! file that uses it); groups of containers lie on the path to `execve` and are done here.
+//! On pure v2 the limits of Pods and of the groups above them are written by libcgroups
+//! ([`libcgroups`], the one file that uses it, says why only there); all others are written here.
 
 mod controller;
 mod create;
@@ -32,5 +32,6 @@ pub use controller::Controller;
 pub use create::Level;
 pub use error::{CgroupError, LayoutError, Leftover};
 pub use group::{Cgroup, Join};
+pub(crate) use layout::is_in_use;
 pub use layout::{Layout, Mode};
 pub use stats::Stats;

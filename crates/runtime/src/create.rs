@@ -13,7 +13,7 @@ use crate::cgroup::Join;
 use crate::compile::{Program, compile};
 use crate::container::Container;
 use crate::failure::{CreateError, failed};
-use crate::init::{Finish, ForChild, Init, Message, Place, Reader, Report};
+use crate::init::{Finish, ForChild, Init, Message, Part, Place, Reader, Report};
 use crate::pod::Reaper;
 use crate::rootfs::Overlay;
 
@@ -209,6 +209,10 @@ impl Created {
 
     fn operation(&self, place: Place) -> String {
         match place {
+            Place::Part(part @ (Part::Directory | Part::Outside)) => {
+                let directory = self.program.process.cwd.to_string_lossy();
+                format!("{} ({directory})", part.operation())
+            }
             Place::Part(part) => part.operation().to_owned(),
             Place::Step(index) => self
                 .program

@@ -67,7 +67,14 @@ impl Container {
             spawn(Namespaces::NONE, unified.map(AsFd::as_fd), || {
                 drop(parents_end.take());
                 let report = Report::new(child_end.as_fd());
-                match enter(self.pidfd.as_fd(), namespaces, exec.cgroups, &report) {
+                let score = self.process.oom_score_adj.as_deref();
+                match enter(
+                    self.pidfd.as_fd(),
+                    namespaces,
+                    exec.cgroups,
+                    score,
+                    &report,
+                ) {
                     Ok(()) => finish.run(&report),
                     Err(status) => status,
                 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use outrigger_sys::Errno;
 use outrigger_sys::clone::{Child, Namespaces, spawn_bare};
-use outrigger_sys::mount::{Change, Propagation, set_attributes};
+use outrigger_sys::credentials::{self, Capabilities};
+use outrigger_sys::mount::{Change, Propagation, attr, set_attributes};
 use outrigger_sys::{loopback, namespace, pidfd, process, signals};
 use rustix::fs::CWD;
 
@@ -173,7 +174,7 @@ impl Reaper {
     /// # Errors
     /// Where the kernel refuses.
     pub fn start() -> Result<Reaper, PodError> {
-        let child = spawn_bare(Namespaces::PID, reap)
+        let child = spawn_bare(Namespaces::PID.and(Namespaces::MOUNT), reap)
             .map_err(failed("start", "the reaper of the Pod's PID namespace"))?;
         Ok(Reaper { child })
     }
@@ -208,9 +209,13 @@ impl Drop for Reaper {
     }
 }
 
-/// The reaper's whole life. Child-safe.
+/// The reaper's whole life. Child-safe. One that cannot be confined ends, and no container comes
+/// into its namespace.
 fn reap() -> i32 {
     signals::block_all();
+    if confine().is_err() {
+        return 71;
+    }
     // Without its name it works as well.
     let _ = process::set_name(c"outrigger-reap");
     loop {
@@ -218,6 +223,30 @@ fn reap() -> i32 {
         // SIGCHLD is blocked, so one that came since stays pending and none is missed.
         let _ = signals::wait_for(SIGCHLD);
     }
+}
+
+/// All containers of the namespace see the reaper, and one with `CAP_SYS_PTRACE` can look into it.
+/// So that this leads nowhere it lives in an empty, read-only root and has no privileges.
+fn confine() -> Result<(), Errno> {
+    let private = Change {
+        propagation: Some(Propagation::Private),
+        ..Change::default()
+    };
+    set_attributes(CWD, c"/", private, true)?;
+    let root = rootfs::new_tmpfs(&[("mode", "0555")])?;
+    let sealed = Change {
+        set: attr::RDONLY | attr::NOEXEC,
+        ..Change::default()
+    };
+    set_attributes(&root, c"", sealed, false)?;
+    // Anywhere will do: it becomes the root, and what was there goes.
+    rootfs::attach(&root, Path::new("/proc"))?;
+    rustix::process::fchdir(&root)?;
+    rustix::process::pivot_root(c".", c".")?;
+    rustix::mount::unmount(c".", rustix::mount::UnmountFlags::DETACH)?;
+    rustix::process::chdir(c"/")?;
+    credentials::bound(0)?;
+    credentials::set_capabilities(Capabilities::default())
 }
 
 /// The same number on every machine that is supported.

@@ -49,6 +49,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
 
 fn serve(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse(args)?;
+    setup::protect()?;
     let inherited = setup::adopt(&arguments.door)?;
     let children = setup::part()?;
     let ledger = ledger::Ledger::open(&arguments.ledger)?;

@@ -1,13 +1,25 @@
 //! What does a Pod stand on before its first container, and how is it taken down?
 
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
 
 use outrigger_runtime::cgroup::{Cgroup, Layout, Level};
 use outrigger_runtime::pod::{self, PodNamespaces};
 use outrigger_runtime::{Reaper, rootfs};
+use outrigger_sys::clock::boot_ns;
+use outrigger_sys::pidfd;
 use outrigger_wire::{Lease, Prepare, Refusal};
 
+use crate::clock::MS;
 use crate::refusal::{chain, failed, misplaced};
+
+/// How long processes that a killed shim has left may take to die.
+const HEIRLOOMS_NS: u64 = 5000 * MS;
+/// How long the reaper of a PID namespace in which nothing else runs may take to die.
+const REAPER_NS: u64 = 1000 * MS;
+/// The pause between two looks at processes that die.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// What the Pod's containers share.
 #[derive(Debug)]
@@ -32,6 +44,7 @@ impl Sandbox {
         let cgroup = layout
             .create(&prepare.cgroup.path, &resources, Level::Pod)
             .map_err(|error| failed(&error))?;
+        end_what_was_left(&cgroup)?;
         Ok(Sandbox {
             layout,
             reaper: None,
@@ -68,21 +81,58 @@ impl Sandbox {
     /// of the Pod runs.
     pub(crate) fn take_down(mut self, quiet: bool) -> Vec<String> {
         let mut leftovers = Vec::new();
-        match self.reaper.take() {
-            // Its end waits for the end of all in its namespace, which may never come.
-            Some(reaper) if !quiet => {
-                leftovers.push(format!(
-                    "process {} of the Pod's PID namespace",
-                    reaper.pid()
-                ));
-                std::mem::forget(reaper);
-            }
-            reaper => drop(reaper),
+        if let Some(reaper) = self.reaper.take() {
+            leftovers.extend(end(reaper, quiet));
         }
         for path in self.tmpfs.iter().rev() {
             leftovers.extend(rootfs::unmount(path).err().map(|error| chain(&error)));
         }
+        // What is left of a container that could not be removed; its end shows in the removal.
+        if self.cgroup.is_empty().is_ok_and(|empty| !empty) {
+            leftovers.extend(self.cgroup.kill_all().err().map(|error| chain(&error)));
+        }
         leftovers.extend(self.cgroup.remove().err().map(|left| chain(&left)));
         leftovers
+    }
+}
+
+/// Containers die with their shim, unless a program in them has cleared that tie: setuid programs
+/// do. A Pod has one shim, so whatever runs in its group before the first container is what a killed
+/// shim has left, and belongs to nobody.
+fn end_what_was_left(cgroup: &Cgroup) -> Result<(), Refusal> {
+    let is_empty = || cgroup.is_empty().map_err(|error| failed(&error));
+    if is_empty()? {
+        return Ok(());
+    }
+    cgroup.kill_all().map_err(|error| failed(&error))?;
+    let until_ns = boot_ns() + HEIRLOOMS_NS;
+    while !is_empty()? {
+        if boot_ns() >= until_ns {
+            let path = cgroup.path();
+            let message = format!("cgroup {path}: a process of the Pod's former life survives");
+            return Err(failed(&std::io::Error::other(message)));
+        }
+        sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// Ends the reaper. Its end waits for the end of all in its namespace, which may never come when
+/// something hangs there: then it is left over, and the kernel ends it with this process.
+fn end(reaper: Reaper, quiet: bool) -> Option<String> {
+    reaper.kill();
+    let until_ns = boot_ns() + if quiet { REAPER_NS } else { 0 };
+    loop {
+        match pidfd::try_wait(reaper.pidfd()) {
+            Ok(None) if boot_ns() < until_ns => sleep(PAUSE),
+            Ok(None) => {
+                return Some(format!(
+                    "process {} of the Pod's PID namespace",
+                    reaper.pid()
+                ));
+            }
+            // It was waited for already where there is nothing to wait for.
+            Ok(Some(_)) | Err(_) => return None,
+        }
     }
 }

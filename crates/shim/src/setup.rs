@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use outrigger_sys::{close_fds, process, signals};
+use outrigger_sys::{close_fds, exec, process, signals};
 use rustix::fs::Mode;
 
 /// After the daemon (-999), before everything else, when the machine runs out of memory.
@@ -85,6 +85,16 @@ fn kernel<E: Into<io::Error>>(operation: &'static str) -> impl FnOnce(E) -> Setu
     move |error| SetupError::Kernel {
         operation,
         source: error.into(),
+    }
+}
+
+/// Begins the program again where containers could not write to its file, see
+/// [`exec::again_unwritable`].
+pub(crate) fn protect() -> Result<(), SetupError> {
+    match exec::again_unwritable() {
+        // Without privileges there is no such mount, and no container that had more than we have.
+        Ok(()) | Err(rustix::io::Errno::PERM) => Ok(()),
+        Err(errno) => Err(kernel("make the program's file unwritable")(errno)),
     }
 }
 

@@ -190,7 +190,25 @@ impl<'a> Oracle<'a> {
         }
     }
 
+    /// INV-40: a Pod that is over stays as it is, and one that runs is Pending again only in a new
+    /// sandbox or after a restart of all containers.
+    fn phases(&mut self, life: &Life) {
+        let reset = |(_, happened): &(Time, Happened)| *happened == Happened::ResetDone;
+        let again = self.shim_died || life.trace.iter().any(reset);
+        for pair in life.statuses.windows(2) {
+            let (before, after) = (pair[0].2.phase, pair[1].2.phase);
+            let wrong = match (before, after) {
+                (Phase::Succeeded | Phase::Failed, _) => before != after,
+                (Phase::Running, Phase::Pending) => !again,
+                (Phase::Running | Phase::Pending, _) => false,
+            };
+            self.now = pair[1].1;
+            self.deny(wrong, "INV-40", || format!("{after:?} after {before:?}"));
+        }
+    }
+
     fn finish(&mut self, life: &Life) {
+        self.phases(life);
         let settled = life.settled;
         self.deny(settled != Settled::Released, "INV-63", || {
             format!("the life settled as {settled:?}")

@@ -1,6 +1,8 @@
 //! Scenarios that a person can read: each script's life keeps the invariants, says what the script
 //! expects, and has the transcript below it to the byte. `UPDATE_EXPECT=1` rewrites transcripts.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

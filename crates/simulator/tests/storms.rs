@@ -1,6 +1,8 @@
 //! Seeded storms. `OUTRIGGER_STORM_SECONDS` says how long (60), `OUTRIGGER_STORM_SEED` where to
 //! begin; a failing seed is printed and lived again with `OUTRIGGER_STORM_ONLY=<seed>`.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::time::{Duration, Instant};
 
 use outrigger_simulator::{Oracle, live, storm, transcript};
@@ -28,7 +30,7 @@ fn weather(seed: u64) {
         storm.scripts,
         transcript(&storm.pod, &life)
     );
-    if seed % 1_000 == 0 {
+    if seed.is_multiple_of(1_000) {
         let again = live(&storm.pod, storm.scripts, &storm.faults, seed);
         assert_eq!(
             again.trace, life.trace,

@@ -137,11 +137,12 @@ impl Layout {
                 path: group.path(),
             });
         }
-        if group.level != Level::Container {
-            return libcgroups::apply(self, group, resources);
-        }
-        if !group.processes()?.is_empty() {
+        let container = group.level == Level::Container;
+        if container && !group.processes()?.is_empty() {
             return Err(CgroupError::Occupied { path: group.path() });
+        }
+        if let (false, Mode::V2, Some(mount)) = (container, self.mode, self.unified_mount()) {
+            return libcgroups::apply(mount, group, resources);
         }
         for member in &group.members {
             for controller in member
@@ -149,6 +150,8 @@ impl Layout {
                 .controllers
                 .iter()
                 .filter(|one| self.serves(&member.tree, *one))
+                // What a Pod's containers may use is decided for each of them.
+                .filter(|one| container || *one != Controller::Devices)
             {
                 write_all(
                     member,

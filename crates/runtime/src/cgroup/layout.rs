@@ -63,6 +63,19 @@ impl Tree {
     }
 }
 
+/// Whether our groups are made in a v1 tree of these controllers. Beside a v2 tree nobody needs
+/// another freezer.
+fn in_use(controllers: Controllers, beside_v2: bool) -> bool {
+    controllers
+        .iter()
+        .any(|one| one != Controller::Freezer || !beside_v2)
+}
+
+/// Likewise for the names of the controllers, separated by commas.
+pub(crate) fn is_in_use(controllers: &str, beside_v2: bool) -> bool {
+    in_use(Controllers::parse(controllers, ','), beside_v2)
+}
+
 /// The machine's control groups, looked at once.
 #[derive(Debug)]
 pub struct Layout {
@@ -98,8 +111,7 @@ impl Layout {
             trees.push(Arc::new(Tree::open(mount, true, Controllers::default())?));
         }
         for (mount, controllers) in &mounted.v1 {
-            let freezer_only = controllers.iter().all(|one| one == Controller::Freezer);
-            if freezer_only && mode == Mode::Hybrid {
+            if !in_use(*controllers, mode == Mode::Hybrid) {
                 continue;
             }
             let tree = Tree::open(mount, false, *controllers)?;

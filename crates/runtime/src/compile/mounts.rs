@@ -8,6 +8,7 @@ use oci_spec::runtime::Mount as Described;
 use outrigger_sys::mount::{Change, Propagation, attr};
 
 use super::{SpecError, c_string, paths};
+use crate::cgroup::is_in_use;
 use crate::init::{Hierarchy, Mount, Source};
 
 /// What the options of one mount add up to.
@@ -184,14 +185,12 @@ fn hierarchies() -> Result<Vec<String>, SpecError> {
         .collect())
 }
 
-/// On a v2 machine the one tree. Otherwise each tree that has controllers, in a directory of its
-/// name; the trees without are for those who track processes, not for the processes.
+/// On a v2 machine the one tree. Otherwise each tree in which containers have groups, in a directory
+/// of its name. In the others a container stands at the machine's root and would see its groups.
 fn cgroups(trees: &[String]) -> Result<Source, SpecError> {
     let mut hierarchies = Vec::new();
-    for tree in trees
-        .iter()
-        .filter(|tree| !tree.is_empty() && !tree.starts_with("name="))
-    {
+    let beside_v2 = trees.iter().any(String::is_empty);
+    for tree in trees.iter().filter(|tree| is_in_use(tree, beside_v2)) {
         let controllers: Vec<&str> = tree.split(',').collect();
         let aliases = if controllers.len() > 1 {
             controllers.as_slice()

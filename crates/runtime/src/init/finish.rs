@@ -1,5 +1,6 @@
 //! How does the child become the program, with the container's privileges and none of ours?
 
+use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 
 use outrigger_sys::clone::Namespaces;
@@ -34,11 +35,18 @@ pub(crate) fn enter(
     pidfd: BorrowedFd<'_>,
     namespaces: Namespaces,
     cgroups: &[&Join],
+    oom_score: Option<&CStr>,
     report: &Report<'_>,
 ) -> Result<(), i32> {
+    let scored = || match oom_score.map_or(Ok(()), steps::oom_score) {
+        // Without the privilege to be spared it runs all the same, as the first process does.
+        Err(Errno::PERM | Errno::ACCESS) => Ok(()),
+        result => result.map_err(at(Part::OomScore)),
+    };
     let entered = process::set_dumpable(false)
         .map_err(at(Part::Enter))
         .and_then(|()| steps::join(cgroups).map_err(at(Part::Join)))
+        .and_then(|()| scored())
         .and_then(|()| namespace::enter(pidfd, namespaces).map_err(at(Part::Enter)));
     entered.map_err(|(part, errno)| report.fail(Place::Part(part), errno))
 }

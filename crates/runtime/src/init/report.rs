@@ -24,6 +24,7 @@ pub(crate) enum Place {
 pub(crate) enum Part {
     Enter,
     Join,
+    OomScore,
     Output,
     Session,
     Keyring,
@@ -41,9 +42,10 @@ pub(crate) enum Part {
     Exec,
 }
 
-const PARTS: [(Part, &str); 17] = [
+const PARTS: [(Part, &str); 18] = [
     (Part::Enter, "enter the container's namespaces"),
     (Part::Join, "join the cgroups"),
+    (Part::OomScore, "set oom_score_adj"),
     (Part::Output, "take standard input and output"),
     (Part::Session, "begin a session"),
     (Part::Keyring, "make a session keyring"),

@@ -1,6 +1,6 @@
 //! What does each step do, and what is it called when it fails?
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fmt::{self, Display, Formatter};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -13,6 +13,14 @@ use rustix::io::write;
 use super::{Init, Source, Step, mounts};
 use crate::cgroup::Join;
 
+/// Says how soon the kernel ends this process when memory runs out. The host's `/proc` is meant, so
+/// that it is done before the container's is entered.
+pub(super) fn oom_score(score: &CStr) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = open(c"/proc/self/oom_score_adj", flags, Mode::empty())?;
+    write_all(&file, score.to_bytes())
+}
+
 impl Init<'_> {
     /// Takes one step.
     pub(super) fn take(&mut self, step: &Step) -> Result<(), Errno> {
@@ -23,14 +31,7 @@ impl Init<'_> {
                 namespace::unshare(outrigger_sys::clone::Namespaces::CGROUP)
             }
             Step::Loopback => loopback::up(),
-            Step::OomScore(score) => {
-                let file = open(
-                    c"/proc/self/oom_score_adj",
-                    OFlags::WRONLY | OFlags::CLOEXEC,
-                    Mode::empty(),
-                )?;
-                write_all(&file, score.to_bytes())
-            }
+            Step::OomScore(score) => oom_score(score),
             Step::Propagation { private } => {
                 let propagation = if *private {
                     Propagation::Private

@@ -79,6 +79,43 @@ fn limits_stand_in_the_files_and_nothing_stays_after_removal() {
 }
 
 #[test]
+fn on_v1_a_pods_limits_are_those_that_libcgroups_would_write() {
+    use libcgroups::common::{CgroupManager, ControllerOpt};
+    let Some(place) = Place::with(|line| !line.contains("- cgroup2 ")) else {
+        return;
+    };
+    let json = r#"{"cpu":{"shares":512,"quota":50000,"period":200000},"memory":{"limit":67108864,"swap":67108864},"pids":{"limit":50}}"#;
+    let ours = place.create("/ours", json, Level::Pod).unwrap();
+    let theirs = place.create("/theirs", "{}", Level::Pod).unwrap();
+    let resources = serde_json::from_str(json).unwrap();
+    let options = ControllerOpt {
+        resources: &resources,
+        disable_oom_killer: false,
+        oom_score_adj: None,
+        freezer_state: None,
+    };
+    let manager = libcgroups::v1::Manager::new(theirs.path().as_ref()).unwrap();
+    manager.apply(&options).unwrap();
+    for file in [
+        "cpu.shares",
+        "cpu.cfs_quota_us",
+        "cpu.cfs_period_us",
+        "memory.limit_in_bytes",
+        "memory.memsw.limit_in_bytes",
+        "pids.max",
+    ] {
+        let other = place.read("/theirs", file);
+        assert_eq!(place.read("/ours", file), other, "{file}");
+    }
+    // What its containers may use is decided for each of them.
+    let devices = place.read("/ours", "devices.list");
+    assert_eq!(devices.as_deref(), Some("a *:* rwm"));
+    ours.remove().unwrap();
+    theirs.remove().unwrap();
+    assert_eq!(place.directories(), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn a_processes_group_is_seen_killed_and_removed() {
     let Some(place) = Place::new() else { return };
     seen_killed_and_removed(&place);
