@@ -18,9 +18,7 @@ pub fn told(output: &Output) -> BTreeMap<String, String> {
 fn read(line: &str) -> Option<(String, String)> {
     let (container, text) = line.split_once('|')?;
     let text = text.trim();
-    let (word, value) = text
-        .split_once(char::is_whitespace)
-        .unwrap_or((text, ""));
+    let (word, value) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let key = format!("{}.{}", container.trim(), word.trim_end_matches(':'));
     Some((key, value.trim().to_string()))
 }

@@ -74,7 +74,7 @@ fn variables_come_from_objects(world: &World) -> Verdict {
         ("main.SECRET", "$(ONE)"),
         ("main.none", "unset"),
     ];
-    let script = "env | sed 's/=/ /'; echo none ${NONE-unset}";
+    let script = "tr '\\0' '\\n' < /proc/1/environ | sed 's/=/ /'; echo none ${NONE-unset}";
     tells(
         world,
         &(OBJECTS.to_string() + &with_env(script, env)),
@@ -111,7 +111,9 @@ fn fields_of_the_pod_are_variables(world: &World) -> Verdict {
 
 fn resources_are_variables(world: &World) -> Verdict {
     let resource = |name: &str, of: &str, divisor: &str| {
-        format!("    - {{name: {name}, valueFrom: {{resourceFieldRef: {{resource: {of}, divisor: {divisor}}}}}}}\n")
+        format!(
+            "    - {{name: {name}, valueFrom: {{resourceFieldRef: {{resource: {of}, divisor: {divisor}}}}}}}\n"
+        )
     };
     let env =
         "    resources: {limits: {cpu: 1250m, memory: 65Mi}, requests: {cpu: 100m}}\n    env:\n"
@@ -162,9 +164,9 @@ fn the_folder_is_made_if_it_is_missing(world: &World) -> Verdict {
 fn a_folder_that_is_a_file_is_named(world: &World) -> Verdict {
     let running = world.run_pod(&with_env("echo ran", "    workingDir: /etc/passwd\n"), &[])?;
     running.wait_until("it says why", |lines| {
-        lines
-            .iter()
-            .any(|line| line.text.contains("working directory") && line.text.contains("/etc/passwd"))
+        lines.iter().any(|line| {
+            line.text.contains("working directory") && line.text.contains("/etc/passwd")
+        })
     })?;
     running.signal(nix::sys::signal::Signal::SIGTERM)?;
     let output = running.finish()?;
@@ -173,7 +175,13 @@ fn a_folder_that_is_a_file_is_named(world: &World) -> Verdict {
 }
 
 fn nothing_of_our_own_environment_comes_in(world: &World) -> Verdict {
-    let path = world.file("pod.yaml", &pod_of("", "env | cut -d= -f1 | sort | tr '\\n' ' ' | sed 's/^/names /'"))?;
+    let path = world.file(
+        "pod.yaml",
+        &pod_of(
+            "",
+            "env | cut -d= -f1 | sort | tr '\\n' ' ' | sed 's/^/names /'",
+        ),
+    )?;
     let output = world
         .outrigger(&["run", &path.display().to_string()])
         .env("OF_THE_CALLER", "x")

@@ -31,7 +31,8 @@ fn the_end_of_a_long_message_is_kept(world: &World) -> Verdict {
 }
 
 fn a_message_may_lie_elsewhere(world: &World) -> Verdict {
-    let manifest = pod_of("", "echo bye > /tmp/message") + "    terminationMessagePath: /tmp/message\n";
+    let manifest =
+        pod_of("", "echo bye > /tmp/message") + "    terminationMessagePath: /tmp/message\n";
     let found = message(&world.ended(&manifest, &[], 0)?)?;
     ensure!(found.trim() == "bye", "{found:?}");
     Ok(())
@@ -44,13 +45,19 @@ fn logs_stand_in_for_a_message_of_a_failure(world: &World) -> Verdict {
     let found = message(&world.ended(&(pod_of("", script) + FALL_BACK), &[], 2)?)?;
     let lines: Vec<&str> = found.lines().collect();
     ensure!(
-        lines.len() == 80 && lines.first() == Some(&"line 121") && lines.last() == Some(&"line 200"),
+        lines.len() == 80
+            && lines.first() == Some(&"line 121")
+            && lines.last() == Some(&"line 200"),
         "{} lines: {found}",
         lines.len()
     );
     let script = "head -c 9000 /dev/zero | tr '\\0' y; exit 2";
     let found = message(&world.ended(&(pod_of("", script) + FALL_BACK), &[], 2)?)?;
-    ensure!(found.len() <= 2048 && found.len() > 2000, "{} bytes", found.len());
+    ensure!(
+        found.len() <= 2048 && found.len() > 2000,
+        "{} bytes",
+        found.len()
+    );
     // Its own words go before the log's.
     let script = "echo log; printf own > /dev/termination-log; exit 2";
     let found = message(&world.ended(&(pod_of("", script) + FALL_BACK), &[], 2)?)?;

@@ -85,7 +85,11 @@ fn host_namespaces_are_the_machines_own(world: &World) -> Verdict {
     for kind in ["net", "ipc", "uts", "pid", "mnt", "cgroup"] {
         let shared = !matches!(kind, "mnt" | "cgroup");
         let same = told.get(&format!("main.{kind}")) == Some(&of_this_process(kind)?);
-        ensure!(same == shared, "{kind}: the machine's: {same}, {}", output.shown());
+        ensure!(
+            same == shared,
+            "{kind}: the machine's: {same}, {}",
+            output.shown()
+        );
     }
     Ok(())
 }
@@ -125,7 +129,11 @@ fn the_name_is_cut_and_may_be_overridden(world: &World) -> Verdict {
     let long = "a".repeat(62) + "-" + &"b".repeat(20);
     let cut = "a".repeat(62);
     let manifest = pod_of("", script).replace("name: try", &format!("name: {long}"));
-    tells(world, &manifest, &[("main.name", &cut), ("main.file", &cut)])?;
+    tells(
+        world,
+        &manifest,
+        &[("main.name", &cut), ("main.file", &cut)],
+    )?;
     let wanted = [("main.name", "some.where"), ("main.file", "some.where")];
     tells(
         world,
@@ -166,14 +174,19 @@ fn own_dns_is_exactly_what_was_asked_for(world: &World) -> Verdict {
     ];
     tells(
         world,
-        &pod_of(spec, "cat /etc/resolv.conf; echo lines $(wc -l < /etc/resolv.conf)"),
+        &pod_of(
+            spec,
+            "cat /etc/resolv.conf; echo lines $(wc -l < /etc/resolv.conf)",
+        ),
         &wanted,
     )
 }
 
 fn default_dns_is_the_machines(world: &World) -> Verdict {
     let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    let server = text.lines().find_map(|line| line.strip_prefix("nameserver "));
+    let server = text
+        .lines()
+        .find_map(|line| line.strip_prefix("nameserver "));
     let server = server.unwrap_or_default().trim();
     let script = "echo server $(grep ^nameserver /etc/resolv.conf | head -n 1 | cut -d' ' -f2)";
     tells(
@@ -197,7 +210,8 @@ fn hosts_are_ours_unless_a_volume_takes_their_place(world: &World) -> Verdict {
 }
 
 fn shared_memory_is_the_pods(world: &World) -> Verdict {
-    let script = "echo data > /dev/shm/file; echo size $(df -k --output=size /dev/shm | tail -n 1); sleep 1";
+    let script =
+        "echo data > /dev/shm/file; echo size $(df -k --output=size /dev/shm | tail -n 1); sleep 1";
     let other = second(
         "other",
         "for i in $(seq 50); do test -s /dev/shm/file && break; sleep 0.1; done; echo read $(cat /dev/shm/file)",

@@ -91,7 +91,8 @@ fn each_class_has_its_place_in_the_tree(world: &World) -> Verdict {
 }
 
 fn limits_of_a_burstable_pod_stand_in_its_cgroups(world: &World) -> Verdict {
-    let resources = "    resources: {requests: {cpu: 250m, memory: 32Mi}, limits: {cpu: 500m, memory: 64Mi}}\n";
+    let resources =
+        "    resources: {requests: {cpu: 250m, memory: 32Mi}, limits: {cpu: 500m, memory: 64Mi}}\n";
     while_it_runs(world, "", resources, |folders| {
         let bytes = "67108864".to_string();
         let memory = values(folders, ["memory.limit_in_bytes", "memory.max"]);
@@ -179,11 +180,7 @@ fn scores_follow_the_requests(world: &World) -> Verdict {
     let score = 1000 - (1000 * quarter) / total_kib;
     let manifest =
         pod_of("", script) + &format!("    resources: {{requests: {{memory: {quarter}Ki}}}}\n");
-    tells(
-        world,
-        &manifest,
-        &[("main.score", &score.to_string())],
-    )
+    tells(world, &manifest, &[("main.score", &score.to_string())])
 }
 
 const MEMORY: &str = "    resources: {limits: {memory: 32Mi}}\n";
@@ -245,6 +242,10 @@ fn cpu_limits_slow_down(world: &World) -> Verdict {
         .get("main.nr_throttled")
         .and_then(|text| text.parse().ok())
         .unwrap_or(0);
-    ensure!(throttled >= 5, "throttled {throttled} times: {}", output.shown());
+    ensure!(
+        throttled >= 5,
+        "throttled {throttled} times: {}",
+        output.shown()
+    );
     Ok(())
 }

@@ -149,7 +149,10 @@ fn a_container_overrides_the_pods_user(world: &World) -> Verdict {
 }
 
 fn the_group_of_a_user_without_one_is_roots(world: &World) -> Verdict {
-    let manifest = with("{runAsUser: 54321}", "echo who $(id -u):$(id -g):$(id -G); echo home $HOME");
+    let manifest = with(
+        "{runAsUser: 54321}",
+        "echo who $(id -u):$(id -g):$(id -G); echo home $HOME",
+    );
     tells(
         world,
         &manifest,
@@ -219,7 +222,11 @@ fn devices_are_few_and_others_cannot_be_made(world: &World) -> Verdict {
     );
     has_told(
         &output,
-        &[("main.null", "1:3 666"), ("main.zero", "3"), ("main.end", "yes")],
+        &[
+            ("main.null", "1:3 666"),
+            ("main.zero", "3"),
+            ("main.end", "yes"),
+        ],
     )?;
     ensure!(!told.contains_key("main.made"), "{}", output.shown());
     Ok(())
@@ -251,7 +258,9 @@ fn a_probe_runs_as_its_container(world: &World) -> Verdict {
     );
     let spec = "  securityContext: {runAsUser: 1234, runAsGroup: 2345, supplementalGroups: [77], fsGroup: 88}\n  \
                 volumes: [{name: data, emptyDir: {}}]\n";
-    let probe = serde_json::Value::from(format!("{look} > /data/probe.new && mv /data/probe.new /data/probe && touch /data/done"));
+    let probe = serde_json::Value::from(format!(
+        "{look} > /data/probe.new && mv /data/probe.new /data/probe && touch /data/done"
+    ));
     let manifest = pod_of(spec, &main)
         + &format!(
             "    env: [{{name: VARIABLE, value: from the manifest}}]\n    workingDir: /usr\n    \

@@ -48,7 +48,8 @@ fn memory_is_shared_and_survives_a_restart(world: &World) -> Verdict {
 }
 
 fn the_group_of_the_pod_owns_its_volumes(world: &World) -> Verdict {
-    let objects = "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\nstringData: {token: abc}\n---\n";
+    let objects =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\nstringData: {token: abc}\n---\n";
     let spec = "  securityContext: {runAsUser: 1234, runAsGroup: 2345, fsGroup: 88}\n  volumes:\n  - {name: disk, emptyDir: {}}\n  \
                 - {name: memory, emptyDir: {medium: Memory}}\n  - {name: keys, secret: {secretName: keys, defaultMode: 256}}\n";
     let mounts = "    volumeMounts:\n    - {name: disk, mountPath: /disk}\n    - {name: memory, mountPath: /memory}\n    \
@@ -153,7 +154,8 @@ const SETTINGS: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settin
 fn objects_have_the_items_and_modes_asked_for(world: &World) -> Verdict {
     let spec = "  volumes:\n  - {name: all, configMap: {name: settings}}\n  - name: some\n    configMap: {name: settings, \
                 defaultMode: 416, items: [{key: one, path: deep/er/one, mode: 256}, {key: raw, path: raw}]}\n";
-    let mounts = "    volumeMounts: [{name: all, mountPath: /all}, {name: some, mountPath: /some}]\n";
+    let mounts =
+        "    volumeMounts: [{name: all, mountPath: /all}, {name: some, mountPath: /some}]\n";
     let script = "echo all $(ls /all); echo some $(ls /some); echo one $(cat /some/deep/er/one) $(stat -Lc %a /some/deep/er/one); \
                   echo raw $(od -An -tx1 /some/raw) $(stat -Lc %a /some/raw); echo default $(stat -Lc %a /all/two); \
                   echo link $(readlink /all/one)";
@@ -175,7 +177,8 @@ fn objects_have_the_items_and_modes_asked_for(world: &World) -> Verdict {
 fn what_is_optional_is_empty(world: &World) -> Verdict {
     let spec = "  volumes:\n  - {name: none, configMap: {name: nowhere, optional: true}}\n  - name: key\n    configMap: {name: settings, \
                 optional: true, items: [{key: absent, path: x}, {key: one, path: here}]}\n";
-    let mounts = "    volumeMounts: [{name: none, mountPath: /none}, {name: key, mountPath: /key}]\n";
+    let mounts =
+        "    volumeMounts: [{name: none, mountPath: /none}, {name: key, mountPath: /key}]\n";
     let script = "echo none $(ls /none); echo key $(ls /key)";
     tells(
         world,
@@ -231,7 +234,8 @@ fn a_volume_goes_over_what_the_image_has(world: &World) -> Verdict {
 }
 
 fn volumes_may_lie_in_each_other(world: &World) -> Verdict {
-    let spec = "  volumes: [{name: outer, emptyDir: {}}, {name: inner, emptyDir: {medium: Memory}}]\n";
+    let spec =
+        "  volumes: [{name: outer, emptyDir: {}}, {name: inner, emptyDir: {medium: Memory}}]\n";
     // The inner one is listed first and must all the same be mounted last.
     let mounts = "    volumeMounts: [{name: inner, mountPath: /outer/inner}, {name: outer, mountPath: /outer}]\n";
     let script = "echo inner $(stat -fc %T /outer/inner); touch /outer/inner/x && echo file $(ls /outer/inner)";
@@ -249,7 +253,8 @@ fn a_link_in_the_image_does_not_lead_out(world: &World) -> Verdict {
     std::fs::create_dir_all(rootfs.join("bin"))?;
     std::fs::create_dir(&outside)?;
     std::os::unix::fs::symlink(&outside, rootfs.join("place"))?;
-    let spec = "  volumes:\n  - {name: data, emptyDir: {}}\n  - {name: usr, hostPath: {path: /usr}}\n";
+    let spec =
+        "  volumes:\n  - {name: data, emptyDir: {}}\n  - {name: usr, hostPath: {path: /usr}}\n";
     let mut mounts = "    volumeMounts:\n    - {name: data, mountPath: /place}\n    - {name: usr, mountPath: /usr, readOnly: true}\n".to_string();
     for (name, target) in [("lib", "usr/lib"), ("lib64", "usr/lib64")] {
         std::os::unix::fs::symlink(target, rootfs.join(name))?;
@@ -261,6 +266,9 @@ fn a_link_in_the_image_does_not_lead_out(world: &World) -> Verdict {
         + &mounts;
     tells(world, &manifest, &[("main.seen", "x")])?;
     let left: Vec<_> = std::fs::read_dir(&outside)?.collect();
-    ensure!(left.is_empty(), "written outside of the container: {left:?}");
+    ensure!(
+        left.is_empty(),
+        "written outside of the container: {left:?}"
+    );
     Ok(())
 }

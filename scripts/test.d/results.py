@@ -1,4 +1,6 @@
-"""What came of a test program's tests? Reads what it printed; prints three numbers: passed, failed, ignored."""
+"""What came of a test program's tests? Reads what it printed; prints three numbers: passed, failed, ignored.
+
+One that does not say what came of them has failed."""
 
 import re
 import sys
@@ -8,4 +10,6 @@ with open(sys.argv[1], errors="replace") as log:
 # A program's last word is its own; before may stand those of programs that its tests have started. Of cargo's
 # documentation tests each package has its own.
 counted = found if "--all" in sys.argv else found[-1:]
+if not counted:
+    counted = [(0, 1, 0)]
 print(*(sum(int(one[at]) for one in counted) for at in range(3)))

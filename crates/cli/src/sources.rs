@@ -48,7 +48,10 @@ fn source(path: &Path) -> Result<SourceFile, Failure> {
         (path.display().to_string(), read)
     };
     read.map_err(|error| Failure::of(&format!("read {name}"), &error))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Failure::say(format!("read {name}: it is not UTF-8 text")))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Failure::say(format!("read {name}: line {line} is not UTF-8 text"))
+    })?;
     Ok(SourceFile { name, text })
 }

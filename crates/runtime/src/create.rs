@@ -7,7 +7,7 @@ use std::rc::Rc;
 use oci_spec::runtime::Spec;
 use outrigger_sys::Errno;
 use outrigger_sys::clone::{Child, Namespaces, spawn};
-use outrigger_sys::{namespace, pidfd};
+use outrigger_sys::{namespace, pidfd, signals};
 
 use crate::cgroup::Join;
 use crate::compile::{Program, compile};
@@ -79,6 +79,7 @@ fn make(create: &Create<'_>, hold: bool) -> Result<Created, CreateError> {
     };
     let program = compile(create.spec, create.bundle, create.shared_pid)?;
     let stdin = null_input()?;
+    signals::remember_ignored();
     let (reader, child_end) =
         Reader::pair().map_err(failed("make", "a socket for the container"))?;
     let child = {

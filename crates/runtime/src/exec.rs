@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use outrigger_sys::clone::{Child, Namespaces, spawn};
-use outrigger_sys::pidfd;
+use outrigger_sys::{pidfd, signals};
 
 use crate::cgroup::Join;
 use crate::compile::Command;
@@ -44,6 +44,7 @@ impl Container {
     pub fn exec(&self, exec: &ExecProcess<'_>) -> Result<Execed, CreateError> {
         let command = Command::new(exec.args, &self.process)?;
         let stdin = null_input()?;
+        signals::remember_ignored();
         let finish = Finish {
             process: &self.process,
             command: &command,
@@ -68,13 +69,7 @@ impl Container {
                 drop(parents_end.take());
                 let report = Report::new(child_end.as_fd());
                 let score = self.process.oom_score_adj.as_deref();
-                match enter(
-                    self.pidfd.as_fd(),
-                    namespaces,
-                    exec.cgroups,
-                    score,
-                    &report,
-                ) {
+                match enter(self.pidfd.as_fd(), namespaces, exec.cgroups, score, &report) {
                     Ok(()) => finish.run(&report),
                     Err(status) => status,
                 }

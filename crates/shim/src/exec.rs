@@ -117,6 +117,7 @@ impl Running {
                     let room = self.limit.saturating_sub(self.kept.len());
                     self.kept
                         .extend_from_slice(&buffers.input[..count.min(room)]);
+                    buffers.is_filled_by(count);
                 }
                 Err(Errno::INTR) => {}
                 Err(_) => return,

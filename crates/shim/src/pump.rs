@@ -113,7 +113,7 @@ impl Source {
             Err(Errno::INTR) => return true,
             Err(_) => return false,
         };
-        if count == buffers.input.len() && !self.busy {
+        if buffers.is_filled_by(count) && !self.busy {
             self.busy = true;
             // Only a wish: an unprivileged shim has a limit on the size of all its pipes.
             let _refused = fcntl_setpipe_size(pipe, BUSY_PIPE_BYTES);

@@ -1,9 +1,27 @@
 //! How is it made sure that a program inherits no descriptor but its own?
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
+
+/// Closes every descriptor from 3 on but one, which becomes close-on-exec. For a child whose next
+/// act is exec or the end: values that own a closed descriptor may still exist in its memory, and are
+/// not to be used. Child-safe.
+///
+/// # Errors
+/// `ENOSYS` on kernels older than 5.9.
+pub fn close_all_but(keep: impl AsFd) -> Result<(), Errno> {
+    let keep = keep.as_fd().as_raw_fd();
+    // SAFETY: F_SETFD touches no memory and `keep` is open while it is borrowed.
+    let result = unsafe { libc::fcntl(keep, libc::F_SETFD, libc::FD_CLOEXEC) };
+    crate::process::check(result.into())?;
+    let keep = keep.unsigned_abs();
+    if keep > 3 {
+        close(3, keep - 1)?;
+    }
+    close(3.max(keep.saturating_add(1)), libc::c_uint::MAX)
+}
 
 /// Marks every descriptor from `first` on close-on-exec. Child-safe.
 ///
@@ -67,7 +85,8 @@ pub fn adopt_inherited(keep: &[RawFd]) -> Result<Vec<OwnedFd>, Errno> {
 fn close(first: u32, last: u32) -> Result<(), Errno> {
     // SAFETY: no value that is still to be used owns a descriptor of the range: either this is the
     // program's first act (`adopt_inherited`), or a child runs only a function without captures and
-    // then ends without destructors (`clone::spawn_bare`).
+    // then ends without destructors (`clone::spawn_bare`), or a child's next act is exec or the end
+    // (`close_all_but`) and no other thread could get the numbers again.
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     crate::process::check(result).map(drop)
 }

@@ -17,8 +17,9 @@ pub struct Limit {
 /// Sets a limit. Child-safe.
 ///
 /// # Errors
-/// `EPERM` when the hard limit would have to be raised and `CAP_SYS_RESOURCE` is missing. The
-/// limit is then set as near as the present hard limit allows.
+/// `EPERM` when the limit that counts is beyond the present hard limit and `CAP_SYS_RESOURCE` is
+/// missing; it is then set as near as that allows. A hard limit that cannot be raised, and need not
+/// be for the other, stays as it is without a word.
 pub fn set(limit: Limit) -> Result<(), Errno> {
     match write(limit.resource, limit.soft, limit.hard) {
         Err(Errno::PERM) => {
@@ -27,7 +28,11 @@ pub fn set(limit: Limit) -> Result<(), Errno> {
                 .unwrap_or(u64::MAX)
                 .min(limit.hard);
             write(limit.resource, limit.soft.min(hard), hard)?;
-            Err(Errno::PERM)
+            if hard < limit.soft {
+                Err(Errno::PERM)
+            } else {
+                Ok(())
+            }
         }
         result => result,
     }

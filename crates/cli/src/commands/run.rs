@@ -1,10 +1,12 @@
 //! `outrigger run FILE…`: Pods live here and now, and their exit code is ours.
 
+use std::path::Path;
 use std::time::Duration;
 
 use outrigger_node::{Finished, Handle, Lease, Missing, Node, Program, Settings, Source};
 use outrigger_pod::manifest::{Manifest, Problem, SourceFile};
 use outrigger_pod::{Pod, PodUid, render};
+use rustix::fs::{Access, access};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::{Places, Run};
@@ -18,7 +20,14 @@ pub(crate) fn run(places: &Places, run: &Run) -> Result<u8, Failure> {
     let colour = coloured(&std::io::stderr());
     let (files, manifest) = sources::read(&run.files, colour)?;
     if manifest.pods.is_empty() {
-        return Err(Failure::say("there is no Pod in what was given"));
+        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        return Err(Failure::say(format!(
+            "there is no Pod in {}; add a document of kind Pod",
+            names.join(", ")
+        )));
+    }
+    if let Some(path) = &run.status_file {
+        may_be_written(path)?;
     }
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::say(
@@ -194,6 +203,20 @@ async fn sleep(timeout: Option<Duration>) {
         Some(timeout) => tokio::time::sleep(timeout).await,
         None => std::future::pending().await,
     }
+}
+
+/// Whether the status can be written at the end, asked before anything runs.
+fn may_be_written(path: &Path) -> Result<(), Failure> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let wanted = Access::WRITE_OK | Access::EXEC_OK;
+    let possible = match access(folder, wanted) {
+        Ok(()) if path.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
+        result => result.map_err(std::io::Error::from),
+    };
+    possible.map_err(|error| Failure::of(&format!("write {}", path.display()), &error))
 }
 
 fn write_status(run: &Run, finished: &[Finished]) -> Result<(), Failure> {

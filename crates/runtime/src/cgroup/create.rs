@@ -138,7 +138,8 @@ impl Layout {
             });
         }
         let container = group.level == Level::Container;
-        if container && !group.processes()?.is_empty() {
+        let is_new = group.members.first().is_some_and(|member| member.is_new);
+        if container && !is_new && !group.processes()?.is_empty() {
             return Err(CgroupError::Occupied { path: group.path() });
         }
         if let (false, Mode::V2, Some(mount)) = (container, self.mode, self.unified_mount()) {

@@ -20,10 +20,12 @@ pub(super) struct Member {
     /// The directory's path below the tree's root, without a leading slash.
     pub(super) path: String,
     /// The directory itself.
-    pub(super) dir: OwnedFd,
+    pub(super) dir: Arc<OwnedFd>,
     /// Whether the directory goes when the group goes. The group of one exec has a directory of
     /// its own where processes are tracked, and its container's everywhere else.
     pub(super) own: bool,
+    /// Whether the directory was made for this value, and so has nothing in it.
+    pub(super) is_new: bool,
 }
 
 impl Member {
@@ -62,17 +64,14 @@ impl Member {
     }
 
     /// The same directory for another group, which does not own it.
-    fn lend(&self) -> Result<Member, CgroupError> {
-        let dir = self
-            .dir
-            .try_clone()
-            .map_err(|source| self.failed("open", "", source))?;
-        Ok(Member {
+    fn lend(&self) -> Member {
+        Member {
             tree: Arc::clone(&self.tree),
             path: self.path.clone(),
-            dir,
+            dir: Arc::clone(&self.dir),
             own: false,
-        })
+            is_new: false,
+        }
     }
 }
 
@@ -84,7 +83,7 @@ impl Member {
 #[derive(Debug)]
 pub struct Join {
     /// The v2 directory for `CLONE_INTO_CGROUP`.
-    pub unified: Option<OwnedFd>,
+    pub unified: Option<Arc<OwnedFd>>,
     /// `tasks` of each v1 tree, open for writing: the child, which has one thread, writes `0` to each.
     pub procs: Vec<OwnedFd>,
 }
@@ -118,11 +117,7 @@ impl Cgroup {
         };
         for member in &self.members {
             if member.tree.unified {
-                let dir = member
-                    .dir
-                    .try_clone()
-                    .map_err(|source| member.failed("open", "", source))?;
-                join.unified = Some(dir);
+                join.unified = Some(Arc::clone(&member.dir));
             } else {
                 // Who enters has one thread. Moving that takes no lock of the whole machine, while
                 // `cgroup.procs` waits for one for 5 to 15 ms unless another has just had it.
@@ -225,7 +220,7 @@ impl Cgroup {
             members.push(if index == 0 {
                 make::member(&member.tree, &path)?
             } else {
-                member.lend()?
+                member.lend()
             });
         }
         Ok(Cgroup {

@@ -26,12 +26,13 @@ pub(super) fn member(tree: &Arc<Tree>, path: &str) -> Result<Member, CgroupError
     let mut last = Errno::NOENT;
     for _ in 0..ATTEMPTS {
         match make(&tree.root, path) {
-            Ok(dir) => {
+            Ok((dir, is_new)) => {
                 return Ok(Member {
                     tree: Arc::clone(tree),
                     path: path.to_owned(),
-                    dir,
+                    dir: Arc::new(dir),
                     own: true,
+                    is_new,
                 });
             }
             Err(errno @ (Errno::NOENT | Errno::NODEV)) => last = errno,
@@ -52,30 +53,34 @@ pub(super) fn open(tree: &Arc<Tree>, path: &str) -> Result<Member, CgroupError> 
     Ok(Member {
         tree: Arc::clone(tree),
         path: path.to_owned(),
-        dir,
+        dir: Arc::new(dir),
         own: true,
+        is_new: false,
     })
 }
 
-fn make(root: &OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
-    if mkdir(root, path) == Err(Errno::NOENT) {
-        for parent in parents(path) {
-            mkdir(root, parent)?;
+/// The directory, and whether it is new.
+fn make(root: &OwnedFd, path: &str) -> Result<(OwnedFd, bool), Errno> {
+    let made = match mkdir(root, path) {
+        Err(Errno::NOENT) => {
+            for parent in parents(path) {
+                mkdir(root, parent)?;
+            }
+            mkdir(root, path)?
         }
-        mkdir(root, path)?;
-    }
-    openat(
-        root,
-        path,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
+        // It may have vanished between the two calls, or is in the way: opening it tells.
+        result => result.unwrap_or(false),
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok((openat(root, path, flags, Mode::empty())?, made))
 }
 
-fn mkdir(root: &OwnedFd, path: &str) -> Result<(), Errno> {
+/// Whether it made a directory: there may be one.
+fn mkdir(root: &OwnedFd, path: &str) -> Result<bool, Errno> {
     match mkdirat(root, path, Mode::from_raw_mode(0o755)) {
-        Err(Errno::EXIST) => Ok(()),
-        result => result,
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(errno) => Err(errno),
     }
 }
 

@@ -127,7 +127,8 @@ impl Finish<'_> {
     /// the parent, which fails if it is gone already.
     fn last(&self, report: &Report<'_>) -> Ended {
         process::die_with_parent().map_err(at(Part::Parent))?;
-        close_fds::cloexec_from(3).map_err(at(Part::Descriptors))?;
+        // Not only at exec: a container that is held would keep the host's for as long.
+        close_fds::close_all_but(report.socket()).map_err(at(Part::Descriptors))?;
         signals::reset();
         report.ready().map_err(at(Part::Parent))?;
         if self.hold {

@@ -61,7 +61,7 @@ const PARTS: [(Part, &str); 18] = [
     (Part::Capabilities, "set capabilities"),
     (Part::NoNewPrivileges, "forbid new privileges"),
     (Part::Parent, "tie its life to its parent's"),
-    (Part::Descriptors, "mark descriptors close-on-exec"),
+    (Part::Descriptors, "close the host's descriptors"),
     (Part::Search, "find the program"),
     (Part::Exec, "execute the program"),
 ];
@@ -87,6 +87,11 @@ pub(crate) struct Report<'a> {
 impl<'a> Report<'a> {
     pub(crate) fn new(socket: BorrowedFd<'a>) -> Report<'a> {
         Report { socket }
+    }
+
+    /// The one descriptor that the child keeps to its end.
+    pub(crate) fn socket(&self) -> BorrowedFd<'a> {
+        self.socket
     }
 
     /// Tells of a failure and gives the status to end with.

@@ -8,6 +8,7 @@
 )]
 
 mod client;
+mod edges;
 mod load;
 mod pod;
 
@@ -190,12 +191,13 @@ fn an_exec_is_answered_and_nothing_that_it_started_lives_on() {
     let done = result(client.answer(call));
     assert_eq!((done.code, done.timed_out), (137, false));
     only_first("all of a cancelled command is dead");
-    assert!(
-        !pod.cgroup_state()
-            .0
+    // It goes just after the answer.
+    soon("the group of the last command is gone", || {
+        let folders = pod.cgroup_state().0;
+        !folders
             .iter()
             .any(|folder| folder.to_string_lossy().contains("exec-"))
-    );
+    });
     pod.release(&mut client);
 }
 

@@ -18,7 +18,7 @@ use serde_json::json;
 use super::client::{Client, program, spawn};
 
 /// A tmpfs in the test's own mount namespace covers it.
-const ROOM: &str = "/media";
+pub(crate) const ROOM: &str = "/media";
 
 /// Tells why a test does not run; CI turns that into a failure.
 pub(crate) fn may_run() -> bool {
@@ -64,9 +64,14 @@ impl Pod {
 
     /// Greets and prepares.
     pub(crate) fn prepare(&self, lease: Lease) -> Client {
+        self.prepare_as(lease, |_| {})
+    }
+
+    /// The same with changes.
+    pub(crate) fn prepare_as(&self, lease: Lease, change: impl FnOnce(&mut Prepare)) -> Client {
         let (mut client, prepared) = Client::hello(&self.state, 0);
         assert!(!prepared);
-        let prepare = Prepare {
+        let mut prepare = Prepare {
             hostname: Some("a-pod".to_owned()),
             namespaces: SharedNamespaces {
                 net: true,
@@ -82,6 +87,7 @@ impl Pod {
             sysctls: Vec::new(),
             lease,
         };
+        change(&mut prepare);
         client.ask(Request::Prepare(Box::new(prepare)));
         client
     }
@@ -119,6 +125,22 @@ impl Pod {
             config.to_string(),
         )
         .unwrap();
+    }
+
+    /// Starts a container with a changed configuration.
+    pub(crate) fn start_as(
+        &self,
+        client: &mut Client,
+        id: &str,
+        args: &[&str],
+        change: impl FnOnce(&mut serde_json::Value),
+    ) {
+        let start = self.container(id, args);
+        let path = start.bundle.join("config.json");
+        let mut config = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        change(&mut config);
+        fs::write(&path, config.to_string()).unwrap();
+        client.ask(Request::Start(Box::new(start)));
     }
 
     /// Starts a container and gives its process id.
