@@ -199,7 +199,7 @@ fn a_name_of_an_image_that_is_not_there(world: &World) -> Verdict {
         world,
         &["image", "load", &path],
         125,
-        &["no.tar", "podman save"],
+        &["no.tar", "save the image again"],
     )?;
     // A store that was asked to take something stays.
     std::fs::rename(&world.root, world.work.join("root"))?;

@@ -161,7 +161,8 @@ fn configs(text: &str) -> String {
         name: "golden.yaml".to_owned(),
         text: text.to_owned(),
     };
-    let manifest = read(&[file], &mut || "u1".to_owned()).unwrap_or_else(|rejected| panic!("{rejected:?}"));
+    let manifest =
+        read(&[file], &mut || "u1".to_owned()).unwrap_or_else(|rejected| panic!("{rejected:?}"));
     let pod = &manifest.pods[0];
     let mut all = Map::new();
     all.insert(

@@ -13,7 +13,11 @@ pub enum ProbeKind {
 
 impl ProbeKind {
     /// All three, in the order in which they are considered.
-    pub const ALL: [ProbeKind; 3] = [ProbeKind::Startup, ProbeKind::Liveness, ProbeKind::Readiness];
+    pub const ALL: [ProbeKind; 3] = [
+        ProbeKind::Startup,
+        ProbeKind::Liveness,
+        ProbeKind::Readiness,
+    ];
 
     /// The word as the kubelet's events spell it.
     #[must_use]

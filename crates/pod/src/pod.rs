@@ -44,18 +44,24 @@ pub struct Pod {
 impl Pod {
     /// Every container with its slot, in start order.
     pub fn slots(&self) -> impl DoubleEndedIterator<Item = (Slot, &Container)> {
-        self.containers.iter().enumerate().map(|(index, container)| (Slot(index), container))
+        self.containers
+            .iter()
+            .enumerate()
+            .map(|(index, container)| (Slot(index), container))
     }
 
     /// The containers of one kind, in start order.
     pub fn of_kind(&self, kind: Kind) -> impl DoubleEndedIterator<Item = (Slot, &Container)> {
-        self.slots().filter(move |(_, container)| container.kind == kind)
+        self.slots()
+            .filter(move |(_, container)| container.kind == kind)
     }
 
     /// Finds a container by its name.
     #[must_use]
     pub fn slot(&self, name: &str) -> Option<Slot> {
-        self.slots().find(|(_, container)| container.name.0 == name).map(|(slot, _)| slot)
+        self.slots()
+            .find(|(_, container)| container.name.0 == name)
+            .map(|(slot, _)| slot)
     }
 }
 

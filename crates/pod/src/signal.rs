@@ -60,7 +60,11 @@ impl Signal {
             return (1..=RTMAX).contains(&number).then_some(Signal(number));
         }
         let upper = text.to_ascii_uppercase();
-        let name = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
+        let name = if upper.starts_with("SIG") {
+            upper
+        } else {
+            format!("SIG{upper}")
+        };
         if let Some((_, number)) = NAMES.iter().find(|(known, _)| *known == name) {
             return Some(Signal(*number));
         }
@@ -91,9 +95,14 @@ mod tests {
 
     #[test]
     fn names_and_numbers_are_read_alike() {
-        for (text, number) in
-            [("SIGTERM", 15), ("term", 15), ("15", 15), ("SIGRTMIN+3", 37), ("SIGRTMAX-1", 63), ("RTMIN", 34)]
-        {
+        for (text, number) in [
+            ("SIGTERM", 15),
+            ("term", 15),
+            ("15", 15),
+            ("SIGRTMIN+3", 37),
+            ("SIGRTMAX-1", 63),
+            ("RTMIN", 34),
+        ] {
             assert_eq!(Signal::parse(text), Some(Signal(number)), "{text}");
         }
         for text in ["", "0", "65", "SIGNOPE", "SIGRTMIN+31", "SIGRTMAX-31", "-1"] {

@@ -194,40 +194,47 @@ impl Memory {
                 plain(slot, format!("{word} probe passed{ready}"))
             }
             Outcome::Failure(problem) => {
-                let (_, count) = seen
-                    .streak
-                    .filter(|(passed, _)| !passed)
-                    .unwrap_or((false, 1));
-                let limit = probe.failure_threshold;
-                let problem = one_line(problem);
-                let colon = if problem.is_empty() { "" } else { ": " };
-                if count == limit {
-                    let times = if limit == 1 {
-                        String::new()
-                    } else {
-                        format!(" {limit} times in a row")
-                    };
-                    let unready = if kind == ProbeKind::Readiness {
-                        ", not ready"
-                    } else {
-                        ""
-                    };
-                    warning(
-                        slot,
-                        format!("{word} probe failed{times}{unready}{colon}{problem}"),
-                    )
-                } else if count == 1 {
-                    warning(
-                        slot,
-                        format!("{word} probe failed (1 of {limit}){colon}{problem}"),
-                    )
-                } else {
-                    None
-                }
+                let failed = seen.streak.filter(|(passed, _)| !passed);
+                let count = failed.map_or(1, |(_, count)| count);
+                probe_failed(slot, kind, (count, probe.failure_threshold), problem)
             }
             _ => None,
         }
     }
+}
+
+/// A line for the first failure of a row and for the one that decides.
+fn probe_failed(
+    slot: Slot,
+    kind: ProbeKind,
+    (count, limit): (u32, u32),
+    problem: &str,
+) -> Option<Told> {
+    let word = kind.word().to_lowercase();
+    let problem = one_line(problem);
+    let colon = if problem.is_empty() { "" } else { ": " };
+    if count == limit {
+        let times = match limit {
+            1 => String::new(),
+            _ => format!(" {limit} times in a row"),
+        };
+        let unready = match kind {
+            ProbeKind::Readiness => ", not ready",
+            ProbeKind::Startup | ProbeKind::Liveness => "",
+        };
+        return warning(
+            slot,
+            format!("{word} probe failed{times}{unready}{colon}{problem}"),
+        );
+    }
+    (count == 1)
+        .then(|| {
+            warning(
+                slot,
+                format!("{word} probe failed (1 of {limit}){colon}{problem}"),
+            )
+        })
+        .flatten()
 }
 
 fn started_at(telling: &Telling<'_>, slot: Slot, attempt: u32) -> Option<Time> {

@@ -17,21 +17,7 @@ pub(super) fn check(spec: &core::PodSpec, at: &Field, out: &mut Findings) {
         policy,
         &["Always", "Never", "OnFailure"],
     );
-    let grace = at.child("terminationGracePeriodSeconds");
-    match spec.termination_grace_period_seconds {
-        None => out.required(&grace, ""),
-        Some(grace_s) if grace_s < 0 => {
-            out.invalid(&grace, grace_s, "must be greater than or equal to 0");
-        }
-        Some(_) => {}
-    }
-    if let Some(deadline_s) = spec.active_deadline_seconds {
-        out.between(
-            &at.child("activeDeadlineSeconds"),
-            deadline_s,
-            (1, i32::MAX.into()),
-        );
-    }
+    periods(spec, at, out);
     for (word, name) in [("hostname", &spec.hostname), ("subdomain", &spec.subdomain)] {
         if let Some(name) = name.as_deref().filter(|name| !name.is_empty()) {
             out.each(&at.child(word), name, names::label(name));
@@ -78,6 +64,24 @@ pub(super) fn check(spec: &core::PodSpec, at: &Field, out: &mut Findings) {
             &at,
             &gate.condition_type,
             names::qualified(&gate.condition_type),
+        );
+    }
+}
+
+fn periods(spec: &core::PodSpec, at: &Field, out: &mut Findings) {
+    let grace = at.child("terminationGracePeriodSeconds");
+    match spec.termination_grace_period_seconds {
+        None => out.required(&grace, ""),
+        Some(grace_s) if grace_s < 0 => {
+            out.invalid(&grace, grace_s, "must be greater than or equal to 0");
+        }
+        Some(_) => {}
+    }
+    if let Some(deadline_s) = spec.active_deadline_seconds {
+        out.between(
+            &at.child("activeDeadlineSeconds"),
+            deadline_s,
+            (1, i32::MAX.into()),
         );
     }
 }
