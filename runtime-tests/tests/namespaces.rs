@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         default_dns_is_the_machines,
         hosts_are_ours_unless_a_volume_takes_their_place,
         shared_memory_is_the_pods,
+        orphans_end_with_a_pod_among_the_machines_processes,
+        orphans_end_with_their_container_in_a_shared_namespace,
     ])
 }
 
@@ -223,4 +225,25 @@ fn shared_memory_is_the_pods(world: &World) -> Verdict {
         output.shown()
     );
     has_told(&output, &[("main.size", "65536")])
+}
+
+/// Leaves a process behind that has left its session and closed its outputs.
+const ORPHAN: &str = "setsid sh -c 'exec >/dev/null 2>&1 </dev/null; exec sleep 992' & sleep 0.3";
+
+fn orphans_end_with_a_pod_among_the_machines_processes(world: &World) -> Verdict {
+    // The leak check after the test looks for it.
+    let script = format!("{ORPHAN}; echo left $(grep -l ^sleep /proc/[0-9]*/comm | grep -c .)");
+    tells(
+        world,
+        &pod_of("  hostPID: true\n", &script),
+        &[("main.left", "1")],
+    )
+}
+
+fn orphans_end_with_their_container_in_a_shared_namespace(world: &World) -> Verdict {
+    let script = "for i in $(seq 100); do test -e /dev/shm/over && break; sleep 0.1; done; sleep 1.5; \
+                  echo left $(cat /proc/[0-9]*/comm | grep -c sleep)";
+    let other = second("other", &format!("{ORPHAN}; touch /dev/shm/over"));
+    let manifest = pod_of("  shareProcessNamespace: true\n", script) + &other;
+    tells(world, &manifest, &[("main.left", "0")])
 }

@@ -32,12 +32,17 @@ fn says_in_order(output: &Output, words: &[&str]) -> Verdict {
 
 fn http_probes_follow_the_answer(world: &World) -> Verdict {
     needs!("python3");
-    let server = "mkdir /w; cd /w; echo ok > healthz; python3 -u -m http.server 8080 2>&1 & sleep 4; rm /w/healthz; sleep 2.5; kill %1; true";
+    let slowly = runtime_tests::time_scale();
+    let server = format!(
+        "mkdir /w; cd /w; echo ok > healthz; python3 -u -m http.server 8080 2>&1 & server=$!; \
+         sleep {}; rm /w/healthz; sleep 3; kill $server; true",
+        4.0 * slowly
+    );
     let probes = "    ports: [{name: web, containerPort: 8080}]
-    startupProbe: {periodSeconds: 1, failureThreshold: 60, httpGet: {path: /healthz, port: 8080}}
+    startupProbe: {periodSeconds: 1, failureThreshold: 100, httpGet: {path: /healthz, port: 8080}}
     readinessProbe: {periodSeconds: 1, failureThreshold: 1, httpGet: {path: '/healthz?x=1', port: web, httpHeaders: [{name: X-Own, value: mine}]}}
 ";
-    let manifest = pod_of("", server) + probes;
+    let manifest = pod_of("", &server) + probes;
     let output = world.run_pod(&manifest, &[])?.finish()?;
     says_in_order(
         &output,

@@ -47,6 +47,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
     }
 }
 
+/// Begins this program again from a mount through which its file cannot be written, if it runs from
+/// one that can be. A shim does so itself, which costs it a millisecond; a daemon that does it once,
+/// before anything else, and starts its shims as `/proc/self/exe` spares them that.
+///
+/// # Errors
+/// Where the kernel refuses.
+pub fn begin_unwritable() -> std::io::Result<()> {
+    outrigger_sys::exec::again_unwritable().map_err(Into::into)
+}
+
 fn serve(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse(args)?;
     setup::protect()?;

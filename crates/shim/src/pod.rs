@@ -1,15 +1,14 @@
 //! What does a Pod stand on before its first container, and how is it taken down?
 
 use std::path::PathBuf;
-use std::thread::sleep;
-use std::time::Duration;
 
 use outrigger_runtime::cgroup::{Cgroup, Layout, Level};
 use outrigger_runtime::pod::{self, PodNamespaces};
 use outrigger_runtime::{Reaper, rootfs};
 use outrigger_sys::clock::boot_ns;
-use outrigger_sys::pidfd;
 use outrigger_wire::{Lease, Prepare, Refusal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use crate::clock::MS;
 use crate::refusal::{chain, failed, misplaced};
@@ -17,9 +16,7 @@ use crate::refusal::{chain, failed, misplaced};
 /// How long processes that a killed shim has left may take to die.
 const HEIRLOOMS_NS: u64 = 5000 * MS;
 /// How long the reaper of a PID namespace in which nothing else runs may take to die.
-const REAPER_NS: u64 = 1000 * MS;
-/// The pause between two looks at processes that die.
-const PAUSE: Duration = Duration::from_millis(1);
+const REAPER_MS: u64 = 1000;
 
 /// What the Pod's containers share.
 #[derive(Debug)]
@@ -112,7 +109,8 @@ fn end_what_was_left(cgroup: &Cgroup) -> Result<(), Refusal> {
             let message = format!("cgroup {path}: a process of the Pod's former life survives");
             return Err(failed(&std::io::Error::other(message)));
         }
-        sleep(PAUSE);
+        // Nothing tells on v1, and the notice of v2 comes late. A signal only makes it shorter.
+        let _rested = poll(&mut [], Some(&milliseconds(1)));
     }
     Ok(())
 }
@@ -121,18 +119,22 @@ fn end_what_was_left(cgroup: &Cgroup) -> Result<(), Refusal> {
 /// something hangs there: then it is left over, and the kernel ends it with this process.
 fn end(reaper: Reaper, quiet: bool) -> Option<String> {
     reaper.kill();
-    let until_ns = boot_ns() + if quiet { REAPER_NS } else { 0 };
-    loop {
-        match pidfd::try_wait(reaper.pidfd()) {
-            Ok(None) if boot_ns() < until_ns => sleep(PAUSE),
-            Ok(None) => {
-                return Some(format!(
-                    "process {} of the Pod's PID namespace",
-                    reaper.pid()
-                ));
-            }
-            // It was waited for already where there is nothing to wait for.
-            Ok(Some(_)) | Err(_) => return None,
-        }
+    let patience = milliseconds(if quiet { REAPER_MS } else { 0 });
+    let mut ended = [PollFd::from_borrowed_fd(reaper.pidfd(), PollFlags::IN)];
+    // All signals are blocked, so that nothing but its end and the time ends this.
+    match poll(&mut ended, Some(&patience)) {
+        Ok(0) | Err(Errno::INTR) => Some(format!(
+            "process {} of the Pod's PID namespace",
+            reaper.pid()
+        )),
+        // Its zombie goes with the value.
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn milliseconds(count: u64) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(count / 1000).unwrap_or(0),
+        tv_nsec: i64::try_from(count % 1000 * MS).unwrap_or(0),
     }
 }
