@@ -212,7 +212,7 @@ fn limits_stand_in_the_cgroup(world: &World) -> Verdict {
     let resources = "    resources:\n      limits: {memory: 64Mi, cpu: 500m}\n";
     let manifest = pod_of(
         "",
-        "echo up; trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done",
+        "trap 'exit 0' TERM; echo up; while :; do sleep 1000 & wait $!; done",
     ) + resources;
     let running = world.run_pod(&manifest, &[])?;
     running.wait_until("the main is up", |lines| {

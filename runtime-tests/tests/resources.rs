@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         memory_that_the_first_process_takes_ends_the_container,
         the_pods_limit_binds_a_container_without_one,
         cpu_limits_slow_down,
+        a_fork_bomb_ends_with_its_pod,
     ])
 }
 
@@ -64,6 +65,14 @@ fn values(folders: &[PathBuf], names: [&str; 2]) -> (String, String) {
         }
     }
     (of_pod, of_container)
+}
+
+/// It forks until it is refused, which must be long before the machine is out of processes; that
+/// nothing of it is left is what the check for leaks says.
+fn a_fork_bomb_ends_with_its_pod(world: &World) -> Verdict {
+    let bomb = "n=0; while [ $n -lt 3000 ]; do sleep 1000 & n=$((n+1)); done; echo forked all";
+    // The shell gives up with 2 when it cannot fork.
+    world.ended(&pod_of("", bomb), &[], 2).map(|_| ())
 }
 
 fn each_class_has_its_place_in_the_tree(world: &World) -> Verdict {

@@ -16,6 +16,9 @@ use crate::shim::Shim;
 use crate::volumes::{self, Volumes};
 use crate::{ends, names, release};
 
+/// How many processes and threads a Pod may have, so that a fork bomb ends with its Pod. A kubelet's `podPidsLimit` is off
+/// unless its configuration sets it.
+const POD_PIDS: i64 = 1024;
 /// The size of `/dev/shm`, as every container runtime has it.
 const SHARED_MEMORY_BYTES: u64 = 64 << 20;
 
@@ -150,7 +153,7 @@ fn request(hands: &Hands, volumes: &Volumes) -> Result<Prepare, String> {
 }
 
 fn limits(hands: &Hands) -> Result<serde_json::Value, String> {
-    let limits = outrigger_bundle::pod_resources(&hands.pod, &hands.around.host, None)
+    let limits = outrigger_bundle::pod_resources(&hands.pod, &hands.around.host, Some(POD_PIDS))
         .map_err(|error| chain(&error))?;
     serde_json::to_value(limits).map_err(|error| format!("write the pod's limits: {error}"))
 }

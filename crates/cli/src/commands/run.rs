@@ -280,7 +280,7 @@ impl Request {
                 "{}: deleting within the grace period; once more to kill",
                 self.name
             ),
-            2 => format!("{} again: killing", self.name),
+            2 => format!("{} again: no more grace, killing within 3 s", self.name),
             _ => format!("{} for the third time: leaving at once", self.name),
         }
     }
