@@ -14,14 +14,22 @@ pub fn trim() {
 /// use. What is needed again comes back page by page from the page cache, without reading. For a
 /// process that goes idle: what it touched to get there is its memory no longer.
 pub fn forget_code() {
-    // SAFETY: `forget_object` is a callback of the right type, and looks at its arguments only.
-    unsafe { libc::dl_iterate_phdr(Some(forget_object), std::ptr::null_mut()) };
+    let mut found = Found::default();
+    // SAFETY: `note_object` is a callback of the right type for a `Found`, which lives through the
+    // call and is used by nobody else.
+    unsafe { libc::dl_iterate_phdr(Some(note_object), (&raw mut found).cast()) };
+    found
+        .relocated()
+        .iter()
+        .for_each(|range| forget_clean(*range));
+    // Only now: what is looked at above lies in these.
+    found.constant().iter().for_each(|range| forget(*range));
     // Only below the first thread's stack is there surely nothing else.
     if rustix::thread::gettid() == rustix::process::getpid() {
         let here = 0_u8;
         // Some way below, for the frames of what is called from here.
         let top = (&raw const here as usize).saturating_sub(2 * PAGE) / PAGE * PAGE;
-        forget(top.saturating_sub(STACK), STACK);
+        forget((top.saturating_sub(STACK), top));
     }
 }
 
@@ -30,35 +38,90 @@ const PAGE: usize = 4096;
 /// How much of the stack is given back. The kernel keeps more than that free of mappings below the
 /// first thread's stack, for it to grow.
 const STACK: usize = 512 * 1024;
+/// How many ranges of a kind are noted; those beyond are kept.
+const RANGES: usize = 32;
 
-/// Forgets the segments of a loaded object that are never written.
-unsafe extern "C" fn forget_object(
+/// Addresses of whole pages: the first, and the one after the last.
+type Range = (usize, usize);
+
+/// What the loaded objects have that is not written any more.
+#[derive(Default)]
+struct Found {
+    constant: ([Range; RANGES], usize),
+    relocated: ([Range; RANGES], usize),
+}
+
+impl Found {
+    /// As they are in their files.
+    fn constant(&self) -> &[Range] {
+        &self.constant.0[..self.constant.1]
+    }
+
+    /// Written by the loader here and there, and then never again.
+    fn relocated(&self) -> &[Range] {
+        &self.relocated.0[..self.relocated.1]
+    }
+}
+
+/// Notes the ranges of one loaded object.
+unsafe extern "C" fn note_object(
     info: *mut libc::dl_phdr_info,
     _size: libc::size_t,
-    _data: *mut libc::c_void,
+    found: *mut libc::c_void,
 ) -> libc::c_int {
+    // SAFETY: `forget_code` gives a `Found` that it does not use meanwhile.
+    let found = unsafe { &mut *found.cast::<Found>() };
     // SAFETY: the loader gives a valid object.
     let info = unsafe { &*info };
     // SAFETY: its headers are that many, and stay while it is loaded.
     let headers =
         unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
-    let base = info.dlpi_addr as usize;
-    let load = |header: &&libc::Elf64_Phdr| {
-        header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0
-    };
-    for header in headers.iter().filter(load) {
-        let begin = base.wrapping_add(header.p_vaddr as usize);
-        let first = begin.next_multiple_of(PAGE);
+    for header in headers {
+        let list = match header.p_type {
+            libc::PT_LOAD if header.p_flags & libc::PF_W == 0 => &mut found.constant,
+            libc::PT_GNU_RELRO => &mut found.relocated,
+            _ => continue,
+        };
+        let begin = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
         let end = (begin + header.p_memsz as usize) / PAGE * PAGE;
-        forget(first, end.saturating_sub(first));
+        if let Some(place) = list.0.get_mut(list.1) {
+            *place = (begin.next_multiple_of(PAGE), end);
+            list.1 += 1;
+        }
     }
     0
 }
 
-fn forget(first: usize, length: usize) {
-    // SAFETY: the range is of segments that are mapped from a file and never written, so that a
-    // page that is taken away comes back the same, or of the stack below all frames in use, whose
-    // contents nobody expects. Where the call fails it does nothing.
+/// Forgets those pages of a range that are as they are in the file, which the kernel's page map
+/// tells. The range is never written any more.
+fn forget_clean((first, end): Range) {
+    const FROM_FILE: u64 = 1 << 61;
+    let Ok(map) = std::fs::File::open("/proc/self/pagemap") else {
+        return;
+    };
+    let mut entries = [0_u8; 8 * 64];
+    for start in (first..end).step_by(64 * PAGE) {
+        let pages = ((end - start) / PAGE).min(64);
+        let place = (start / PAGE * 8) as u64;
+        let read =
+            std::os::unix::fs::FileExt::read_exact_at(&map, &mut entries[..8 * pages], place);
+        if read.is_err() {
+            return;
+        }
+        for (index, entry) in entries[..8 * pages].as_chunks::<8>().0.iter().enumerate() {
+            if u64::from_ne_bytes(*entry) & FROM_FILE != 0 {
+                let page = start + index * PAGE;
+                forget((page, page + PAGE));
+            }
+        }
+    }
+}
+
+fn forget((first, end): Range) {
+    let length = end.saturating_sub(first);
+    // SAFETY: the pages are mapped from a file and as they are there, and nobody writes to them, so
+    // that one that is taken away comes back the same; or they are of the stack below all frames in
+    // use, whose contents nobody expects. Where the call fails it does nothing.
     unsafe { libc::madvise(first as *mut libc::c_void, length, libc::MADV_DONTNEED) };
 }
 
