@@ -12,7 +12,7 @@ use std::ffi::CString;
 use std::path::Path;
 use std::rc::Rc;
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Linux, Spec};
 use outrigger_sys::clone::Namespaces;
 
 pub(crate) use namespaces::Membership;
@@ -115,18 +115,7 @@ pub(crate) fn compile(
         "process.cwd",
         described.cwd(),
     )?));
-    for path in linux.readonly_paths().iter().flatten() {
-        steps.push(Step::Readonly(paths::below_root(
-            "linux.readonlyPaths",
-            Path::new(path),
-        )?));
-    }
-    for path in linux.masked_paths().iter().flatten() {
-        steps.push(Step::Mask(paths::below_root(
-            "linux.maskedPaths",
-            Path::new(path),
-        )?));
-    }
+    steps.extend(covered(&linux)?);
     if root.readonly() == Some(true) {
         steps.push(Step::ReadonlyRoot);
     }
@@ -141,6 +130,24 @@ pub(crate) fn compile(
         command,
         warnings,
     })
+}
+
+/// The paths that are covered, read-only or masked.
+fn covered(linux: &Linux) -> Result<Vec<Step>, SpecError> {
+    let mut steps = Vec::new();
+    for path in linux.readonly_paths().iter().flatten() {
+        steps.push(Step::Readonly(paths::below_root(
+            "linux.readonlyPaths",
+            Path::new(path),
+        )?));
+    }
+    for path in linux.masked_paths().iter().flatten() {
+        steps.push(Step::Mask(paths::below_root(
+            "linux.maskedPaths",
+            Path::new(path),
+        )?));
+    }
+    Ok(steps)
 }
 
 /// The mounts in their order, and two things between them: device files are made when the last
@@ -171,7 +178,7 @@ fn in_order(
     Ok(steps)
 }
 
-fn sysctls(linux: &oci_spec::runtime::Linux, own: PodNamespaces) -> Result<Vec<Step>, SpecError> {
+fn sysctls(linux: &Linux, own: PodNamespaces) -> Result<Vec<Step>, SpecError> {
     let mut names: Vec<_> = linux.sysctl().iter().flatten().collect();
     names.sort();
     let step = |(name, value): (&String, &String)| {
