@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::stage::{OWN_FOLDERS, cgroup_folders};
@@ -135,6 +136,10 @@ fn is_of_the_store(path: &Path, folder: bool) -> bool {
         })
 }
 
+fn device(path: &Path) -> Option<u64> {
+    path.symlink_metadata().map(|stat| stat.dev()).ok()
+}
+
 fn walk(folder: &Path, own: &Path, all: &mut BTreeSet<String>) {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return;
@@ -145,6 +150,9 @@ fn walk(folder: &Path, own: &Path, all: &mut BTreeSet<String>) {
             continue;
         }
         let folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if folder && device(&path) != device(path.parent().unwrap_or(&path)) {
+            continue; // The sources, read-only; mounts of a test are counted as mounts.
+        }
         if !is_of_the_store(&path, folder) {
             all.insert(format!("file {}", path.display()));
         }

@@ -6,13 +6,16 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{OFlag, open};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::sys::wait::{WaitStatus, wait};
 
@@ -101,6 +104,7 @@ pub fn be_init(rest: &[String]) -> ExitCode {
             None::<&str>,
         )?;
         protect()?;
+        let needed = open_needed()?;
         for folder in OWN_FOLDERS {
             mount(
                 Some("tmpfs"),
@@ -110,6 +114,7 @@ pub fn be_init(rest: &[String]) -> ExitCode {
                 Some("mode=1777"),
             )?;
         }
+        needed.iter().try_for_each(bring_back)?;
         raise_loopback()?;
         let test = Command::new(own_program()?)
             .arg("--inside=test")
@@ -127,6 +132,49 @@ pub fn be_init(rest: &[String]) -> ExitCode {
         }
     };
     leave(lived())
+}
+
+/// What tests read and a fresh folder would hide, if the sources or what is built of them lie below
+/// one: opened before it is hidden.
+fn open_needed() -> Result<Vec<(PathBuf, OwnedFd)>, Failure> {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let built = [own_program()?, program_under_test().unwrap_or_default()];
+    let built = built.iter().filter_map(|program| program.parent());
+    let mut needed = Vec::new();
+    for folder in std::iter::once(sources.as_path()).chain(built) {
+        let Ok(folder) = folder.canonicalize() else {
+            continue;
+        };
+        if OWN_FOLDERS.iter().any(|own| folder.starts_with(own)) {
+            let opened = open(&folder, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+            needed.push((folder, opened));
+        }
+    }
+    Ok(needed)
+}
+
+/// Mounts it again where it was, read-only.
+fn bring_back((folder, opened): &(PathBuf, OwnedFd)) -> Result<(), Failure> {
+    if folder.exists() {
+        return Ok(()); // It is below one that is back already.
+    }
+    std::fs::create_dir_all(folder)?;
+    let source = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+    mount(
+        Some(&source),
+        folder,
+        None::<&str>,
+        MsFlags::MS_BIND,
+        None::<&str>,
+    )?;
+    let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+    Ok(mount(
+        None::<&str>,
+        folder,
+        None::<&str>,
+        read_only,
+        None::<&str>,
+    )?)
 }
 
 fn leave(code: Result<i32, Failure>) -> ExitCode {

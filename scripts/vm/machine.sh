@@ -27,7 +27,14 @@ kernel_packages() {
 }
 
 prepare_kernel() {
-    [ -e "$cache/ready" ] && return
+    [ -e "$cache/ready" ] || fetch_kernel
+    # The initramfs is ours, and the one in the cache may be of another version of us.
+    cmp -s "$here/init" "$cache/initramfs/init" && return
+    rm -rf "$cache/initramfs"
+    make_initramfs "$cache" "$(basename "$cache"/kernel/lib/modules/*)"
+}
+
+fetch_kernel() {
     echo "in-vm: fetching a kernel into $cache (once)" >&2
     [ -n "$(kernel_packages 2>/dev/null)" ] || as_root apt-get update -qq >&2
     local packages
@@ -41,7 +48,6 @@ prepare_kernel() {
     local version
     version=$(basename "$cache.new"/kernel/lib/modules/*)
     busybox depmod -b "$cache.new/kernel" "$version"
-    make_initramfs "$cache.new" "$version"
     rm -rf "$cache.new/packages"
     touch "$cache.new/ready"
     rm -rf "$cache" && mv "$cache.new" "$cache"
@@ -92,6 +98,7 @@ run_machine() {
         printf 'writable writable%d %q\n' "$index" "$directory" >>"$control/run"
         index=$((index + 1))
     done
+    printf '%s\n' "$PWD" ${CARGO_TARGET_DIR:+"$(realpath -m "$CARGO_TARGET_DIR")"} >"$control/needed"
     { printf 'cd %q\n' "$PWD"; printf '%q ' "$@"; printf '\n'; } >>"$control/run"
     cp "$here/guest" "$control/guest"
     timeout "$limit_s" qemu-system-x86_64 "${machine[@]}" </dev/null || status=$?

@@ -60,6 +60,8 @@ pub(crate) struct Shim {
     last_serial: u64,
     ledger_retry_ns: u64,
     tidy_at_ns: Option<u64>,
+    /// Whether it has tidied up and nothing has happened since.
+    rests: bool,
     lonely_until_ns: Option<u64>,
     pub(crate) finished: bool,
 }
@@ -84,6 +86,7 @@ impl Shim {
             last_serial: 0,
             ledger_retry_ns: now,
             tidy_at_ns: Some(now),
+            rests: false,
             lonely_until_ns: Some(now + LONELY_NS),
             finished: false,
         }
@@ -95,6 +98,7 @@ impl Shim {
             let ready = self.wait()?;
             if !ready.is_empty() {
                 self.tidy_at_ns = Some(boot_ns() + TIDY_AFTER_NS);
+                self.rests = false;
             }
             for one in ready {
                 self.take(one);
@@ -155,7 +159,12 @@ impl Shim {
             .next_time_ns()
             .map(|at| at.saturating_sub(boot_ns()))
             .map(timespec);
-        match poll(&mut fds, timeout.as_ref()) {
+        let waited = if self.rests {
+            outrigger_sys::memory::forget_code_and_poll(&mut fds, timeout.as_ref())
+        } else {
+            poll(&mut fds, timeout.as_ref())
+        };
+        match waited {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error),
         }
@@ -305,7 +314,7 @@ impl Shim {
                 .iter_mut()
                 .for_each(|container| container.pump.shrink());
             outrigger_sys::memory::trim();
-            outrigger_sys::memory::forget_code();
+            self.rests = true;
         }
         if self.lonely_until_ns.is_some_and(|at| at <= now) {
             self.finished = true;

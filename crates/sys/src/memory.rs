@@ -1,5 +1,7 @@
 //! How is memory given back to the machine?
 
+use rustix::event::{PollFd, Timespec, poll};
+
 /// Gives the allocator's free pages back. Cheap when there is little to give; for a process that
 /// goes idle after a burst.
 pub fn trim() {
@@ -10,10 +12,20 @@ pub fn trim() {
     };
 }
 
-/// Unmaps the code and constants of this program and its libraries, and the stack that is not in
-/// use. What is needed again comes back page by page from the page cache, without reading. For a
-/// process that goes idle: what it touched to get there is its memory no longer.
-pub fn forget_code() {
+/// Waits as `poll` does, and before that unmaps the code and constants of this program and its
+/// libraries, and the stack that is not in use. What is needed again comes back page by page from
+/// the page cache, without reading. For a process that goes idle: what it touched to get there is
+/// its memory no longer.
+///
+/// Both in one function, because whatever runs after the forgetting is mapped again, with what
+/// lies around it (the kernel maps 64 KiB at a time).
+///
+/// # Errors
+/// Those of `poll`.
+pub fn forget_code_and_poll(
+    fds: &mut [PollFd<'_>],
+    timeout: Option<&Timespec>,
+) -> rustix::io::Result<usize> {
     let mut found = Found::default();
     // SAFETY: `note_object` is a callback of the right type for a `Found`, which lives through the
     // call and is used by nobody else.
@@ -22,8 +34,6 @@ pub fn forget_code() {
         .relocated()
         .iter()
         .for_each(|range| forget_clean(*range));
-    // Only now: what is looked at above lies in these.
-    found.constant().iter().for_each(|range| forget(*range));
     // Only below the first thread's stack is there surely nothing else.
     if rustix::thread::gettid() == rustix::process::getpid() {
         let here = 0_u8;
@@ -31,6 +41,11 @@ pub fn forget_code() {
         let top = (&raw const here as usize).saturating_sub(2 * PAGE) / PAGE * PAGE;
         forget((top.saturating_sub(STACK), top));
     }
+    // Only now: what is looked at above lies in these.
+    for range in found.constant() {
+        forget(*range);
+    }
+    poll(fds, timeout)
 }
 
 /// Where pages are larger the kernel refuses a range that does not fit them, and nothing happens.
@@ -69,7 +84,7 @@ unsafe extern "C" fn note_object(
     _size: libc::size_t,
     found: *mut libc::c_void,
 ) -> libc::c_int {
-    // SAFETY: `forget_code` gives a `Found` that it does not use meanwhile.
+    // SAFETY: `forget_code_and_poll` gives a `Found` that it does not use meanwhile.
     let found = unsafe { &mut *found.cast::<Found>() };
     // SAFETY: the loader gives a valid object.
     let info = unsafe { &*info };
@@ -117,6 +132,7 @@ fn forget_clean((first, end): Range) {
     }
 }
 
+#[inline(always)]
 fn forget((first, end): Range) {
     let length = end.saturating_sub(first);
     // SAFETY: the pages are mapped from a file and as they are there, and nobody writes to them, so
@@ -127,12 +143,16 @@ fn forget((first, end): Range) {
 
 #[cfg(test)]
 mod tests {
-    use super::forget_code;
+    use super::forget_code_and_poll;
 
     #[test]
     fn what_was_forgotten_comes_back() {
         let text = ["a constant", "another"];
-        forget_code();
+        let at_once = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        assert_eq!(forget_code_and_poll(&mut [], Some(&at_once)), Ok(0));
         assert_eq!(text.concat(), "a constantanother");
         assert!(std::fs::read("/proc/self/maps").is_ok());
     }
