@@ -3,7 +3,8 @@
 logs=${CARGO_TARGET_DIR:-target}/test-logs
 list=$logs/programs # a line for each test program: name, directory to run it in, file
 
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+# shellcheck source=scripts/needs.sh
+. scripts/needs.sh
 
 begin() {
     mkdir -p "$logs"

@@ -2,7 +2,8 @@
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/outrigger-vm
 
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+# shellcheck source=scripts/needs.sh
+. "$here/../needs.sh"
 
 install_what_lacks() {
     local lacking=()

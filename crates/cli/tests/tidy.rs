@@ -373,7 +373,7 @@ fn no_folder_of_a_developers_machine_is_named() {
     assert_none("paths of one machine", &broken);
 }
 
-/// `/work/x` in a container is a fine path; what counts is the top folder of our own machine.
+/// A path in a container is fine, whatever it is called; what counts is the top folder of our own machine.
 fn names_folder(line: &str, folder: &str) -> bool {
     ["main", "shared"]
         .iter()
