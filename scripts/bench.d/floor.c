@@ -38,7 +38,6 @@ enum { PLAIN = MS_NOSUID | MS_NOEXEC | MS_NODEV };
 extern char **environ;
 
 static const char *const limited[] = {"cpu", "cpuacct", "memory", "devices", "pids"};
-static const char *const visible[] = {"systemd", "pids", "blkio", "freezer", "devices", "memory", "cpuset", "cpuacct", "cpu"};
 static const char *const device_rules[] = {"c 1:3 rw", "c 1:5 rw", "c 1:7 rw", "c 1:8 rw", "c 1:9 rw",
                                            "c 5:0 rw", "c 5:1 rw", "c 5:2 rw", "c 136:* rw"};
 static const char *const masked[] = {"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
@@ -157,11 +156,10 @@ static void mount_cgroups(void) {
         return;
     }
     CHECK(mount("cgroup", "sys/fs/cgroup", "tmpfs", PLAIN, "mode=755"));
-    for (unsigned i = 0; i < LENGTH(visible); i++) {
-        const char *target = text("sys/fs/cgroup/%s", visible[i]);
+    for (unsigned i = 0; i < LENGTH(limited); i++) {
+        const char *target = text("sys/fs/cgroup/%s", limited[i]);
         CHECK(mkdir(target, 0755));
-        const char *option = strcmp(visible[i], "systemd") ? visible[i] : "none,name=systemd";
-        CHECK(mount("cgroup", target, "cgroup", PLAIN | MS_RDONLY, option));
+        CHECK(mount("cgroup", target, "cgroup", PLAIN | MS_RDONLY, limited[i]));
     }
     CHECK(mount(NULL, "sys/fs/cgroup", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | PLAIN, NULL));
 }
