@@ -3,11 +3,12 @@
 use std::fmt;
 
 use k8s_openapi::api::core::v1 as core;
+use serde::{Deserialize, Serialize};
 
 use crate::{Lifecycle, Probes, Signal};
 
 /// The name of a container, an RFC 1123 label that is unique in its Pod.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContainerName(pub String);
 
 impl fmt::Display for ContainerName {
@@ -17,10 +18,10 @@ impl fmt::Display for ContainerName {
 }
 
 /// A container's position in [`crate::Pod::containers`], which is the order of starting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Slot(pub usize);
 
-/// Which of the three kinds of container this is.
+/// Which of the four kinds of container this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// An entry of `spec.initContainers` that must exit 0 before the next container starts.
@@ -30,6 +31,9 @@ pub enum Kind {
     Sidecar,
     /// An entry of `spec.containers`.
     Main,
+    /// An entry of `spec.ephemeralContainers` (KEP-277): added to a Pod that runs, started once as
+    /// soon as there is a sandbox, and of no consequence for the Pod's own life.
+    Ephemeral,
 }
 
 /// What happens after an exit, for a Pod or for one container (KEP-5307).
@@ -104,4 +108,36 @@ pub struct Container {
     pub stop_signal: Option<Signal>,
     /// The entry of the manifest, defaulted.
     pub spec: core::Container,
+}
+
+/// An ephemeral container as a container like any other, which is what it becomes.
+pub(crate) fn of_ephemeral(one: &core::EphemeralContainer) -> core::Container {
+    let one = one.clone();
+    core::Container {
+        args: one.args,
+        command: one.command,
+        env: one.env,
+        env_from: one.env_from,
+        image: one.image,
+        image_pull_policy: one.image_pull_policy,
+        lifecycle: one.lifecycle,
+        liveness_probe: one.liveness_probe,
+        name: one.name,
+        ports: one.ports,
+        readiness_probe: one.readiness_probe,
+        resize_policy: one.resize_policy,
+        resources: one.resources,
+        restart_policy: one.restart_policy,
+        restart_policy_rules: one.restart_policy_rules,
+        security_context: one.security_context,
+        startup_probe: one.startup_probe,
+        stdin: one.stdin,
+        stdin_once: one.stdin_once,
+        termination_message_path: one.termination_message_path,
+        termination_message_policy: one.termination_message_policy,
+        tty: one.tty,
+        volume_devices: one.volume_devices,
+        volume_mounts: one.volume_mounts,
+        working_dir: one.working_dir,
+    }
 }

@@ -59,8 +59,37 @@ pub(crate) fn pod(pod: &mut core::Pod) {
     {
         container::fill(one, host_network);
     }
+    for one in spec.ephemeral_containers.iter_mut().flatten() {
+        container::fill_ephemeral(one);
+    }
     spec.volumes.iter_mut().flatten().for_each(volume::fill);
     pod_level(spec);
+}
+
+/// A cluster gives every Pod a volume with a token for its API. Here is no such API, and a Pod that
+/// was read back from a cluster did not ask for the volume, so it goes. Returns what went.
+pub(crate) fn drop_token_volumes(pod: &mut core::Pod) -> Vec<String> {
+    let Some(spec) = &mut pod.spec else {
+        return Vec::new();
+    };
+    let is_token = |volume: &core::Volume| {
+        volume.name.starts_with("kube-api-access-") && volume.projected.is_some()
+    };
+    let volumes = spec.volumes.iter().flatten();
+    let names: Vec<String> = volumes
+        .filter(|volume| is_token(volume))
+        .map(|volume| volume.name.clone())
+        .collect();
+    if let Some(volumes) = &mut spec.volumes {
+        volumes.retain(|volume| !names.contains(&volume.name));
+    }
+    let inits = spec.init_containers.iter_mut().flatten();
+    for container in spec.containers.iter_mut().chain(inits) {
+        if let Some(mounts) = &mut container.volume_mounts {
+            mounts.retain(|mount| !names.contains(&mount.name));
+        }
+    }
+    names
 }
 
 /// A name for a Pod that has only the beginning of one.

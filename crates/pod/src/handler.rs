@@ -1,7 +1,9 @@
 //! Probes and hooks: what is asked of a running container, how often, and by which road.
 
+use serde::{Deserialize, Serialize};
+
 /// Which of a container's three probes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ProbeKind {
     /// Has it come up? Until then the other two rest.
     Startup,

@@ -5,6 +5,7 @@
 //! [`manifest`], which turns text into [`Pod`]s and everything that is wrong with it into
 //! [`manifest::Problem`]s, or at [`Pod`], which is what the rest of the program sees.
 
+pub mod admission;
 mod container;
 mod defaults;
 mod handler;

@@ -4,6 +4,7 @@ mod asks;
 
 use k8s_openapi::api::core::v1 as core;
 
+use crate::container::of_ephemeral;
 use crate::validate::Invalid;
 use crate::{
     Container, ContainerName, ExitRule, Kind, Operator, Pod, PodUid, Probes, RestartPolicy,
@@ -34,6 +35,15 @@ pub(crate) fn pod(manifest: core::Pod) -> Result<Pod, Vec<Invalid>> {
             Kind::Main,
             one,
             format!("spec.containers[{index}]"),
+            &mut invalid,
+        ));
+    }
+    let ephemeral = spec.ephemeral_containers.iter().flatten();
+    for (index, one) in ephemeral.enumerate() {
+        containers.push(container(
+            Kind::Ephemeral,
+            of_ephemeral(one),
+            format!("spec.ephemeralContainers[{index}]"),
             &mut invalid,
         ));
     }
@@ -78,7 +88,7 @@ fn container(
         invalid,
     };
     let (probes, lifecycle) = match kind {
-        Kind::Init => Default::default(),
+        Kind::Init | Kind::Ephemeral => Default::default(),
         Kind::Sidecar | Kind::Main => (
             Probes {
                 startup: asking.probe("startupProbe", spec.startup_probe.as_ref()),
@@ -98,6 +108,7 @@ fn container(
         restart_policy: match kind {
             Kind::Sidecar => None,
             Kind::Init | Kind::Main => policy(spec.restart_policy.as_deref()),
+            Kind::Ephemeral => Some(RestartPolicy::Never),
         },
         restart_rules: spec
             .restart_policy_rules

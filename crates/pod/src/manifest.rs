@@ -8,14 +8,20 @@ use crate::{Objects, Pod};
 mod decode;
 mod document;
 mod edit_distance;
+mod json;
 mod reader;
 mod scalar;
 mod schema;
 mod tree;
+mod values;
 mod yaml;
 
+pub(crate) use decode::{Strictly, strictly};
+pub(crate) use json::{MOST_DUPLICATES as MOST_FINDINGS, of_value, read as read_json};
 pub use reader::read;
-pub(crate) use tree::{Node, Path, Step, Value};
+pub(crate) use tree::{Entry, Node, Path, Step, Value};
+pub use values::values;
+pub(crate) use yaml::read_one as read_yaml;
 
 /// One file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,12 +5,13 @@ use std::fmt;
 use std::ops::Index;
 
 use k8s_openapi::api::core::v1 as core;
+use serde::{Deserialize, Serialize};
 
 use crate::{Container, Kind, RestartPolicy, Slot};
 
 /// The unique id of a Pod; directories and cgroups are named by it and it is never used again.
 /// Only letters, digits and `-` stand in it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PodUid(pub String);
 
 impl fmt::Display for PodUid {
@@ -34,14 +35,23 @@ pub struct Pod {
     pub grace_s: u64,
     /// `spec.activeDeadlineSeconds`
     pub active_deadline_s: Option<u64>,
-    /// All containers in the order in which they start: init containers and sidecars as listed,
-    /// then the mains as listed.
+    /// All containers: init containers and sidecars as listed, then the mains as listed, which is the
+    /// order in which they start, and then the ephemeral containers as they were added, so that a
+    /// container's slot never changes.
     pub containers: Vec<Container>,
     /// The manifest, defaulted.
     pub manifest: core::Pod,
 }
 
 impl Pod {
+    /// The Pod of a manifest that was defaulted and found valid before, such as one that was kept.
+    ///
+    /// # Errors
+    /// If it is not valid after all.
+    pub fn of_valid(manifest: core::Pod) -> Result<Pod, Vec<crate::validate::Invalid>> {
+        crate::lower::pod(manifest)
+    }
+
     /// Every container with its slot, in start order.
     pub fn slots(&self) -> impl DoubleEndedIterator<Item = (Slot, &Container)> {
         self.containers
@@ -62,6 +72,20 @@ impl Pod {
         self.slots()
             .find(|(_, container)| container.name.0 == name)
             .map(|(slot, _)| slot)
+    }
+
+    /// The container whose processes the ephemeral container in `slot` wants to see
+    /// (`targetContainerName`).
+    #[must_use]
+    pub fn target(&self, slot: Slot) -> Option<Slot> {
+        let container = self.containers.get(slot.0)?;
+        if container.kind != Kind::Ephemeral {
+            return None;
+        }
+        let spec = self.manifest.spec.as_ref()?;
+        let mut ephemeral = spec.ephemeral_containers.iter().flatten();
+        let entry = ephemeral.find(|one| one.name == container.name.0)?;
+        self.slot(entry.target_container_name.as_deref()?)
     }
 }
 

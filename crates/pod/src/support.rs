@@ -13,6 +13,8 @@ pub enum Support {
     Honoured,
     /// Kubernetes itself writes it, or it holds what Kubernetes would write; nothing is lost.
     Bookkeeping,
+    /// The daemon does what Kubernetes says; `run` does not, for this reason.
+    ByDaemon(&'static str),
     /// It is accepted and has no effect; for this reason.
     Ignored(&'static str),
     /// The Pod is not run, because it would not be what was asked for; for this reason.
@@ -77,10 +79,7 @@ impl Walk<'_> {
     }
 
     fn field(&mut self, node: &Node, parent: &Node, place: Place) {
-        let shape = self
-            .path
-            .shape()
-            .replace("spec.initContainers[]", "spec.containers[]");
+        let shape = table::row_of(&self.path.shape());
         let support = judge(&shape, node, parent, self.pod);
         let has_parts = match &node.value {
             Value::Map(entries) => !entries.is_empty(),
@@ -92,7 +91,7 @@ impl Walk<'_> {
         let tell_parts = match support {
             Support::Honoured => true,
             Support::Bookkeeping => table::has_rows_below(&shape),
-            Support::Ignored(_) | Support::Refused(_) => false,
+            Support::ByDaemon(_) | Support::Ignored(_) | Support::Refused(_) => false,
         };
         if has_parts && tell_parts {
             return self.below(node);
@@ -112,10 +111,8 @@ fn judge(shape: &str, node: &Node, parent: &Node, pod: &core::Pod) -> Support {
     match row {
         Support::Honoured => exception(shape, node, parent, pod).unwrap_or(row),
         Support::Bookkeeping => row,
-        Support::Ignored(_) | Support::Refused(_) if is_harmless(shape, node, pod) => {
-            Support::Bookkeeping
-        }
-        Support::Ignored(_) | Support::Refused(_) => row,
+        _ if is_harmless(shape, node, pod) => Support::Bookkeeping,
+        Support::ByDaemon(_) | Support::Ignored(_) | Support::Refused(_) => row,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::core::v1 as core;
 
+use crate::container::of_ephemeral;
 use crate::quantity::Quantity;
 
 pub(super) fn fill(container: &mut core::Container, host_network: bool) {
@@ -45,6 +46,16 @@ pub(super) fn fill(container: &mut core::Container, host_network: bool) {
             .filter_map(|hook| hook.http_get.as_mut())
             .for_each(http_get);
     }
+}
+
+/// What an ephemeral container may have of that.
+pub(super) fn fill_ephemeral(one: &mut core::EphemeralContainer) {
+    let mut filled = of_ephemeral(one);
+    fill(&mut filled, false);
+    one.image_pull_policy = filled.image_pull_policy;
+    one.termination_message_path = filled.termination_message_path;
+    one.termination_message_policy = filled.termination_message_policy;
+    one.env = filled.env;
 }
 
 /// Sets a text that is absent or empty, which is the same to Kubernetes.
@@ -109,8 +120,9 @@ fn requests_from_limits(resources: &mut core::ResourceRequirements) {
 
 /// Where an image comes from that is no registry's. What is there is there: there is nothing to ask
 /// again at each start.
-const TRANSPORTS: [&str; 6] = [
+const TRANSPORTS: [&str; 7] = [
     "host:",
+    "localhost/host",
     "dir:",
     "oci:",
     "oci-archive:",
@@ -120,10 +132,9 @@ const TRANSPORTS: [&str; 6] = [
 
 /// Kubernetes pulls again what may have changed: an image without a tag, or tagged `latest`.
 pub(super) fn pull_policy(image: &str) -> &'static str {
-    if TRANSPORTS
-        .iter()
-        .any(|transport| image.starts_with(transport))
-    {
+    if TRANSPORTS.iter().any(|transport| {
+        image.starts_with(transport) && (transport.ends_with(':') || image == *transport)
+    }) {
         return "IfNotPresent";
     }
     let (name, digest) = image

@@ -21,6 +21,8 @@ fn an_image_that_may_change_is_pulled_always() {
         ("busybox@sha256:00", "IfNotPresent"),
         ("busybox:latest@sha256:00", "IfNotPresent"),
         ("host:/", "IfNotPresent"),
+        ("localhost/host", "IfNotPresent"),
+        ("localhost/hosts", "Always"),
         ("oci:images/busybox", "IfNotPresent"),
     ] {
         assert_eq!(pull_policy(image), policy, "{image}");

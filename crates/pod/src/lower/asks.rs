@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::whole;
-use crate::validate::Invalid;
+use crate::validate::{Invalid, InvalidKind};
 use crate::{Action, HookAction, HttpGet, Lifecycle, Probe, Scheme};
 
 /// Lowers the probes and hooks of one container.
@@ -123,6 +123,7 @@ impl Asking<'_> {
                 format!("Invalid value: {shown}: no port of this container has that name");
             self.invalid.push(Invalid {
                 path: format!("{}.{field}", self.path),
+                kind: InvalidKind::Invalid,
                 message,
             });
         }

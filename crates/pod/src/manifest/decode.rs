@@ -56,21 +56,55 @@ pub(crate) fn decode<'de, T: Deserialize<'de>>(
     None
 }
 
+/// An object that was read, or the first thing that does not fit, and the fields that nobody knows.
+pub(crate) struct Strictly<T> {
+    /// The object, or the path of what does not fit and why it does not.
+    pub(crate) object: Result<T, (Path, String)>,
+    /// The paths of fields that the type does not have.
+    pub(crate) unknown: Vec<Path>,
+}
+
+/// Reads `node` as a `T` and stops at the first value that does not fit, as the API server does.
+pub(crate) fn strictly<'de, T: Deserialize<'de>>(node: &Node) -> Strictly<T> {
+    let trace = Trace::default();
+    let read = T::deserialize(Cursor {
+        node,
+        trace: &trace,
+    });
+    let at = Path(trace.at.into_inner());
+    let unknown = trace.unknown.into_inner().into_iter();
+    Strictly {
+        object: read.map_err(|failure| {
+            let reason = reason(&at, &failure);
+            (at, reason)
+        }),
+        unknown: unknown.map(|one| one.path.with_key(&one.key)).collect(),
+    }
+}
+
+fn reason(path: &Path, failure: &Failure) -> String {
+    // Only what is base64 has a fault of its own there; the decoder does not name itself.
+    if is_base64(path)
+        && let Failure::Other(message) = failure
+    {
+        return format!("not base64: {message}");
+    }
+    failure.to_string()
+}
+
+fn is_base64(path: &Path) -> bool {
+    matches!(path.0.first(), Some(super::Step::Key(key)) if key == "data" || key == "binaryData")
+}
+
 fn problem(file: &str, text: &str, path: &Path, failure: Failure, place: Place) -> Problem {
     let written = text.get(place.start..place.end).unwrap_or_default();
-    let (message, help) = match failure {
-        Failure::Type { expected, found } => (
-            format!("Invalid value: expected {expected}, found {found}"),
-            quote_help(&expected, &found, written),
-        ),
-        Failure::Other(message) => match path.0.first() {
-            // Only what is base64 has a fault of its own here; the decoder does not name itself.
-            Some(super::Step::Key(key)) if key == "data" || key == "binaryData" => (
-                format!("Invalid value: not base64: {message}"),
-                (key == "data").then(|| "plain text goes into `stringData`".to_owned()),
-            ),
-            _ => (format!("Invalid value: {message}"), None),
-        },
+    let message = format!("Invalid value: {}", reason(path, &failure));
+    let help = match failure {
+        Failure::Type { expected, found } => quote_help(&expected, &found, written),
+        Failure::Other(_) if is_base64(path) => (path.0.first()
+            == Some(&super::Step::Key("data".to_owned())))
+        .then(|| "plain text goes into `stringData`".to_owned()),
+        Failure::Other(_) => None,
     };
     Problem {
         help,

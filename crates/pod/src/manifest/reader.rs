@@ -8,7 +8,7 @@ use super::document::{self, Document, Kind};
 use super::tree::Value;
 use super::{Manifest, Node, Path, Problem, Rejected, SourceFile, decode, yaml};
 use crate::support::{self, Support};
-use crate::validate::{self, Invalid};
+use crate::validate::{self, Invalid, InvalidKind};
 use crate::{defaults, lower};
 
 /// Reads manifests: every document of every file, strictly, with Kubernetes' defaults.
@@ -131,6 +131,11 @@ impl Reader<'_> {
                 |message| Problem::new(&field.file, field.path.clone(), message, field.place);
             match field.support {
                 Support::Honoured | Support::Bookkeeping => {}
+                Support::ByDaemon(why) => {
+                    self.manifest
+                        .warnings
+                        .push(problem(format!("accepted, but {why}")));
+                }
                 Support::Ignored(why) => {
                     self.manifest
                         .warnings
@@ -151,6 +156,7 @@ impl Reader<'_> {
         if !self.seen.insert(("uid", String::new(), uid.clone())) {
             let duplicate = Invalid {
                 path: "metadata.uid".to_owned(),
+                kind: InvalidKind::Duplicate,
                 message: format!("Duplicate value: {uid:?}"),
             };
             self.invalid(file, &node, before, vec![duplicate]);
@@ -179,7 +185,7 @@ impl Reader<'_> {
                     .iter()
                     .any(|other| other.path == limit && other.message == one.message)
         };
-        for Invalid { path, message } in found.iter().filter(|one| !took_over(one)).cloned() {
+        for Invalid { path, message, .. } in found.iter().filter(|one| !took_over(one)).cloned() {
             let follows = known.iter().any(|known| {
                 is_within(&path, known)
                     || (message.starts_with("Required value") && is_within(known, &path))
@@ -221,34 +227,11 @@ impl Reader<'_> {
         None
     }
 
-    /// A cluster gives every Pod a volume with a token for its API. Here is no such API, and a Pod
-    /// that was read back from a cluster did not ask for the volume, so it goes.
+    /// Drops the token volumes from the text's tree too, and says so.
     fn drop_token_volumes(&mut self, file: &SourceFile, node: &mut Node, pod: &mut core::Pod) {
-        let Some(spec) = &mut pod.spec else { return };
-        let is_token = |volume: &core::Volume| {
-            volume.name.starts_with("kube-api-access-") && volume.projected.is_some()
-        };
-        let names: Vec<String> = spec
-            .volumes
-            .iter()
-            .flatten()
-            .filter(|volume| is_token(volume))
-            .map(|volume| volume.name.clone())
-            .collect();
+        let names = defaults::drop_token_volumes(pod);
         if names.is_empty() {
             return;
-        }
-        if let Some(volumes) = &mut spec.volumes {
-            volumes.retain(|volume| !names.contains(&volume.name));
-        }
-        for container in spec
-            .containers
-            .iter_mut()
-            .chain(spec.init_containers.iter_mut().flatten())
-        {
-            if let Some(mounts) = &mut container.volume_mounts {
-                mounts.retain(|mount| !names.contains(&mount.name));
-            }
         }
         let path = Path::parse("spec.volumes");
         let message =

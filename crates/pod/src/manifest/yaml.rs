@@ -5,7 +5,7 @@
 
 mod build;
 
-use super::tree::Node;
+use super::tree::{Node, Path};
 use super::{Problem, SourceFile};
 use build::Builder;
 
@@ -32,6 +32,36 @@ pub(crate) fn documents(file: &SourceFile, problems: &mut Vec<Problem>) -> Vec<N
         problems.append(&mut builder.problems);
     }
     documents
+}
+
+/// The one document of a text, and the paths of keys that it gives twice; the first one counts.
+pub(crate) fn read_one(text: &str) -> Result<(Node, Vec<Path>), String> {
+    if text.len() > MAX_BYTES {
+        return Err(format!(
+            "the text has {} bytes; of YAML at most 1 MiB is read, of JSON more",
+            text.len()
+        ));
+    }
+    let mut chunks = chunks(text).into_iter();
+    let (Some(chunk), None) = (chunks.next(), chunks.next()) else {
+        return Err("one object is expected, and there are none or several".to_owned());
+    };
+    let mut builder = Builder::new("", chunk);
+    let said = |problem: &Problem| match problem.place {
+        Some(place) => format!("line {}: {}", place.line, problem.message),
+        None => problem.message.clone(),
+    };
+    let read = builder.run();
+    let twice: Vec<String> = builder.twice.iter().map(Path::to_string).collect();
+    let mut other = builder.problems.iter();
+    if let Some(problem) = other.find(|problem| !twice.contains(&problem.path)) {
+        return Err(said(problem));
+    }
+    match read {
+        Ok(Some(node)) => Ok((node, builder.twice)),
+        Ok(None) => Err("the text is empty".to_owned()),
+        Err(problem) => Err(said(&problem)),
+    }
 }
 
 /// One document's text and where it starts in its file.

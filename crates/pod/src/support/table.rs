@@ -1,17 +1,28 @@
 //! The table itself: field by field, what becomes of it. The longest row that is above a field
 //! decides; a test finds fields of Kubernetes that no row is above.
 
-use super::Support::{self, Bookkeeping, Honoured, Ignored, Refused};
+use super::Support::{self, Bookkeeping, ByDaemon, Honoured, Ignored, Refused};
 
 const ALONE: Support = Ignored("there is one machine and nothing to choose between");
 const NO_API: Support = Ignored("there is no API server to be somebody at");
 const UNCONFINED: Support = Ignored("no such confinement is applied yet");
-const NO_STDIN: Support = Ignored("containers have no input and no terminal yet");
+const STDIN: Support = ByDaemon(
+    "`run` gives containers no input and no terminal; the daemon does, to those who attach",
+);
 const WINDOWS: Support = Ignored("this is a Linux machine");
 const NO_PORTS: Support =
     Ignored("ports are not forwarded yet; with `hostNetwork: true` they are the machine's own");
 const SUB_PATH: Support =
     Refused("only whole volumes are mounted so far, and the whole is not what was asked for");
+
+/// The shape by which the table knows a field: containers of all kinds are spelled as containers.
+pub(super) fn row_of(shape: &str) -> String {
+    if shape == "spec.ephemeralContainers[].targetContainerName" {
+        return shape.to_owned();
+    }
+    let shape = shape.replace("spec.initContainers[]", "spec.containers[]");
+    shape.replace("spec.ephemeralContainers[]", "spec.containers[]")
+}
 
 /// What becomes of a field of that shape, init containers being spelled as containers.
 pub(super) fn row(shape: &str) -> Support {
@@ -56,10 +67,8 @@ const ROWS: &[(&str, Support)] = &[
     ("spec.dnsConfig", Honoured),
     ("spec.dnsPolicy", Honoured),
     ("spec.enableServiceLinks", Honoured),
-    (
-        "spec.ephemeralContainers",
-        Refused("ephemeral containers are added to a Pod that runs"),
-    ),
+    // That they come to a Pod that runs, and only so, is a rule of validation.
+    ("spec.ephemeralContainers", Honoured),
     ("spec.hostAliases", Honoured),
     ("spec.hostIPC", Honoured),
     ("spec.hostNetwork", Honoured),
@@ -160,10 +169,7 @@ const ROWS: &[(&str, Support)] = &[
     ("spec.containers[].ports[].hostIP", NO_PORTS),
     ("spec.containers[].ports[].hostPort", NO_PORTS),
     ("spec.containers[].readinessProbe", Honoured),
-    (
-        "spec.containers[].resizePolicy",
-        Ignored("a running container is not resized yet"),
-    ),
+    ("spec.containers[].resizePolicy", Honoured),
     ("spec.containers[].resources", Honoured),
     (
         "spec.containers[].resources.claims",
@@ -190,11 +196,11 @@ const ROWS: &[(&str, Support)] = &[
     ),
     ("spec.containers[].securityContext.windowsOptions", WINDOWS),
     ("spec.containers[].startupProbe", Honoured),
-    ("spec.containers[].stdin", NO_STDIN),
-    ("spec.containers[].stdinOnce", NO_STDIN),
+    ("spec.containers[].stdin", STDIN),
+    ("spec.containers[].stdinOnce", STDIN),
     ("spec.containers[].terminationMessagePath", Honoured),
     ("spec.containers[].terminationMessagePolicy", Honoured),
-    ("spec.containers[].tty", NO_STDIN),
+    ("spec.containers[].tty", STDIN),
     (
         "spec.containers[].volumeDevices",
         Refused("block devices are not given to containers yet"),

@@ -46,14 +46,6 @@ pub(super) fn check(spec: &core::PodSpec, at: &Field, out: &mut Findings) {
         one(container, role, &inits.index(index), out);
         name(container, &mut taken, &inits.index(index), out);
     }
-    // These come to a Pod that runs, by a request of their own.
-    if spec
-        .ephemeral_containers
-        .as_ref()
-        .is_some_and(|list| !list.is_empty())
-    {
-        out.forbidden(&at.child("ephemeralContainers"), "cannot be set on create");
-    }
     ports::host_ports(spec, at, out);
 }
 
@@ -63,31 +55,44 @@ fn name<'a>(
     at: &Field,
     out: &mut Findings,
 ) {
-    let at = at.child("name");
-    if container.name.is_empty() {
-        out.required(&at, "");
+    unique_name(&container.name, taken, &at.child("name"), out);
+}
+
+pub(super) fn unique_name<'a>(
+    name: &'a str,
+    taken: &mut BTreeSet<&'a str>,
+    at: &Field,
+    out: &mut Findings,
+) {
+    if name.is_empty() {
+        out.required(at, "");
         return;
     }
-    out.each(&at, &container.name, names::label(&container.name));
-    if !taken.insert(&container.name) {
-        out.duplicate(&at, &container.name);
+    out.each(at, name, names::label(name));
+    if !taken.insert(name) {
+        out.duplicate(at, name);
     }
 }
 
 fn one(container: &core::Container, role: Role<'_>, at: &Field, out: &mut Findings) {
+    process(container, role, at, out);
+    restarts::check(container, role, at, out);
+    ports::check(container, role, at, out);
+    handlers(container, role, at, out);
+    resources::container(container, role, &at.child("resources"), out);
+}
+
+/// What containers of every kind have: an image, and what the process made of it sees.
+pub(super) fn process(container: &core::Container, role: Role<'_>, at: &Field, out: &mut Findings) {
     image(container, at, out);
     out.maybe_one_of(
         &at.child("terminationMessagePolicy"),
         container.termination_message_policy.as_deref(),
         &["FallbackToLogsOnError", "File"],
     );
-    restarts::check(container, role, at, out);
-    ports::check(container, role, at, out);
     env::check(container, role, at, out);
     mounts::check(container, role, at, out);
     devices(container, role, at, out);
-    handlers(container, role, at, out);
-    resources::container(container, role, &at.child("resources"), out);
     security::container(container, role.spec, &at.child("securityContext"), out);
 }
 

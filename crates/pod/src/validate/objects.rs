@@ -1,4 +1,4 @@
-//! May this be a ConfigMap or a Secret?
+//! May this be a ConfigMap, a Secret, a Namespace, a ServiceAccount or an Event?
 
 use k8s_openapi::api::core::v1 as core;
 
@@ -55,6 +55,76 @@ pub fn secret(secret: &core::Secret) -> Vec<Invalid> {
     }
     if bytes > DATA_MAX_BYTES {
         out.too_long(&data, DATA_MAX_BYTES);
+    }
+    secret_type(secret, &data, &mut out);
+    out.found
+}
+
+/// What the types that Kubernetes knows must hold.
+fn secret_type(secret: &core::Secret, data: &Field, out: &mut Findings) {
+    let has = |key: &str| {
+        let in_data = secret
+            .data
+            .as_ref()
+            .is_some_and(|data| data.contains_key(key));
+        let in_text = secret.string_data.as_ref();
+        in_data || in_text.is_some_and(|text| text.contains_key(key))
+    };
+    let wanted: &[&str] = match secret.type_.as_deref().unwrap_or_default() {
+        "kubernetes.io/dockercfg" => &[".dockercfg"],
+        "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
+        "kubernetes.io/ssh-auth" => &["ssh-privatekey"],
+        "kubernetes.io/tls" => &["tls.crt", "tls.key"],
+        "kubernetes.io/basic-auth" if !has("username") && !has("password") => {
+            &["username", "password"]
+        }
+        _ => &[],
+    };
+    for key in wanted.iter().filter(|key| !has(key)) {
+        out.required(&data.key(key), "");
+    }
+}
+
+/// Everything that is wrong with a Namespace.
+#[must_use]
+pub fn namespace(namespace: &core::Namespace) -> Vec<Invalid> {
+    let mut out = Findings::default();
+    metadata::check(&namespace.metadata, &mut out);
+    let at = Field::root("metadata");
+    let name = namespace.metadata.name.as_deref().unwrap_or_default();
+    // What is no subdomain was said to be none already.
+    if !name.is_empty() && names::subdomain(name).is_empty() {
+        out.each(&at.child("name"), name, names::label(name));
+    }
+    if namespace.metadata.namespace.is_some() {
+        out.forbidden(&at.child("namespace"), "not allowed on this type");
+    }
+    out.found
+}
+
+/// Everything that is wrong with a ServiceAccount.
+#[must_use]
+pub fn service_account(account: &core::ServiceAccount) -> Vec<Invalid> {
+    let mut out = Findings::default();
+    metadata::check(&account.metadata, &mut out);
+    out.found
+}
+
+/// Everything that is wrong with an Event.
+#[must_use]
+pub fn event(event: &core::Event) -> Vec<Invalid> {
+    let mut out = Findings::default();
+    metadata::check(&event.metadata, &mut out);
+    let about = event
+        .involved_object
+        .namespace
+        .as_deref()
+        .unwrap_or_default();
+    // What has no namespace, such as a Node, is told of in the default one.
+    let told_in = if about.is_empty() { "default" } else { about };
+    if event.metadata.namespace.as_deref() != Some(told_in) {
+        let at = Field::root("involvedObject").child("namespace");
+        out.invalid(&at, about, "does not match event.namespace");
     }
     out.found
 }

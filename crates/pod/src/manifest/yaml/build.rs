@@ -39,6 +39,8 @@ pub(super) struct Builder<'a> {
     values: usize,
     root: Option<Node>,
     pub(super) problems: Vec<Problem>,
+    /// The paths of keys that are given twice; each is a problem too.
+    pub(super) twice: Vec<Path>,
 }
 
 impl<'a> Builder<'a> {
@@ -61,6 +63,7 @@ impl<'a> Builder<'a> {
             values: 0,
             root: None,
             problems: Vec::new(),
+            twice: Vec::new(),
         }
     }
 
@@ -305,9 +308,15 @@ impl<'a> Builder<'a> {
                             "the key {name:?} is given twice; it stands on line {} already",
                             first.line
                         );
-                        let path = path.with_key(&name).to_string();
-                        self.problems
-                            .push(Problem::new(self.file, path, message, Some(key_place)));
+                        let path = path.with_key(&name);
+                        let spelt = path.to_string();
+                        self.problems.push(Problem::new(
+                            self.file,
+                            spelt,
+                            message,
+                            Some(key_place),
+                        ));
+                        self.twice.push(path);
                     } else {
                         index.insert(name.clone(), key_place);
                         entries.push(Entry {

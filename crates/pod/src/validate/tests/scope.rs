@@ -271,3 +271,39 @@ fn rights_of_a_container() {
         assert_eq!(said(&pod(&changed(at, value.clone()))), expected, "{value}");
     }
 }
+
+#[test]
+fn tolerations_and_node_selectors_are_checked_although_nothing_is_scheduled() {
+    table(&[
+        (
+            "/spec/tolerations",
+            json!([{"operator": "Exists"}, {"key": "a", "value": "b", "effect": "NoSchedule"}]),
+            &[],
+        ),
+        (
+            "/spec/tolerations",
+            json!([{"key": "a", "operator": "Exists", "value": "b", "tolerationSeconds": 1}]),
+            &[
+                "spec.tolerations[0].effect: Invalid value: \"\": effect must be 'NoExecute' when `tolerationSeconds` is set",
+                "spec.tolerations[0].operator: Invalid value: \"b\": value must be empty when `operator` is 'Exists'",
+            ],
+        ),
+        (
+            "/spec/tolerations",
+            json!([{"value": "a"}, {"key": "a", "operator": "In", "effect": "Never"}]),
+            &[
+                "spec.tolerations[0].operator: Invalid value: \"\": operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
+                "spec.tolerations[1].operator: Unsupported value: \"In\": supported values: \"Equal\", \"Exists\"",
+                "spec.tolerations[1].effect: Unsupported value: \"Never\": supported values: \"NoSchedule\", \"PreferNoSchedule\", \"NoExecute\"",
+            ],
+        ),
+        (
+            "/spec/nodeSelector",
+            json!({"a/": "b"}),
+            &[
+                "spec.nodeSelector: Invalid value: \"a/\": name part must be non-empty",
+                "spec.nodeSelector: Invalid value: \"a/\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+            ],
+        ),
+    ]);
+}
