@@ -4,11 +4,12 @@
 use std::fmt;
 
 use outrigger_pod::{ContainerName, ProbeKind};
+use serde::{Deserialize, Serialize};
 
 use crate::{Ending, StopCause};
 
 /// The reason of a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Because {
     /// The Pod was accepted.
     PodAccepted,
@@ -50,6 +51,10 @@ pub enum Because {
     },
     /// Every container of the Pod is down.
     NothingRuns,
+    /// The ephemeral container was added to the Pod.
+    Added,
+    /// The manifest's requests and limits are others than those of the running container.
+    ResizeAsked,
 }
 
 impl fmt::Display for Because {
@@ -79,6 +84,8 @@ impl fmt::Display for Because {
             Because::Stopping(StopCause::PostStartFailed) => {
                 f.write_str("its postStart hook failed")
             }
+            Because::Stopping(StopCause::DefinitionChanged) => f.write_str("its image was changed"),
+            Because::Stopping(StopCause::Resize) => f.write_str("its resize requires a restart"),
             Because::Stopping(StopCause::Teardown) => f.write_str("the pod ends"),
             Because::Stopping(StopCause::Reset) => f.write_str("all containers start anew"),
             Because::TurnToStop => f.write_str("nothing else has to stop first"),
@@ -102,6 +109,8 @@ impl fmt::Display for Because {
                 )
             }
             Because::NothingRuns => f.write_str("nothing of the pod runs any more"),
+            Because::Added => f.write_str("it was added to the pod"),
+            Because::ResizeAsked => f.write_str("other resources were asked for"),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The Pod's conditions.
 
-use outrigger_pod::{Kind, Pod, Slot};
+use outrigger_pod::{Container, Kind, Pod, Slot};
 
-use crate::{Condition, ContainerStatus, Phase, Sandbox, Seen, State, restarts};
+use crate::{Condition, ContainerStatus, Phase, Sandbox, Seen, State, resize, restarts};
 
 /// `status.conditions`, in the kubelet's order.
 pub(crate) fn of(
@@ -30,6 +30,7 @@ pub(crate) fn of(
     }) {
         conditions.push(restarting(pod, seen));
     }
+    conditions.extend(resizing(pod, seen));
     conditions
 }
 
@@ -53,7 +54,7 @@ fn initialized(pod: &Pod, phase: Phase, statuses: &[ContainerStatus]) -> Conditi
     let incomplete = names(pod, |slot, container_kind| match container_kind {
         Kind::Init => !statuses[slot].ready,
         Kind::Sidecar => !statuses[slot].started,
-        Kind::Main => false,
+        Kind::Main | Kind::Ephemeral => false,
     });
     match (phase, main_has_run || incomplete.is_empty()) {
         (Phase::Succeeded, _) => Condition {
@@ -81,7 +82,7 @@ fn initialized(pod: &Pod, phase: Phase, statuses: &[ContainerStatus]) -> Conditi
 fn containers_ready(pod: &Pod, phase: Phase, statuses: &[ContainerStatus]) -> Condition {
     let kind = "ContainersReady";
     let unready = names(pod, |slot, container_kind| {
-        container_kind != Kind::Init && !statuses[slot].ready
+        matches!(container_kind, Kind::Sidecar | Kind::Main) && !statuses[slot].ready
     });
     let (reason, message) = match phase {
         Phase::Succeeded => ("PodCompleted", String::new()),
@@ -151,6 +152,29 @@ fn restarting(pod: &Pod, seen: &Seen) -> Condition {
         };
     }
     plain(kind, false)
+}
+
+/// Stands only while a running container has other sizes than it should; `Error` if the last try
+/// to give them to it failed.
+fn resizing(pod: &Pod, seen: &Seen) -> Option<Condition> {
+    let kind = "PodResizeInProgress";
+    let wanted =
+        |(slot, container): &(Slot, &Container)| resize::is_wanted(container, seen.history(*slot));
+    if seen.teardown.is_some() || !pod.slots().any(|entry| wanted(&entry)) {
+        return None;
+    }
+    let failure = pod.slots().filter(wanted).find_map(|(slot, container)| {
+        let instance = seen.history(slot).current.as_ref()?;
+        let (_, message) = instance.resize.as_ref()?.failed.as_ref()?;
+        Some(format!("{}: {message}", container.name))
+    });
+    let reason = if failure.is_some() { "Error" } else { "" };
+    Some(Condition {
+        kind,
+        holds: true,
+        reason,
+        message: failure.unwrap_or_default(),
+    })
 }
 
 /// The names of the containers that `pick` picks, in start order.

@@ -4,7 +4,7 @@ use outrigger_pod::{Kind, Pod, ProbeKind, Slot};
 
 use crate::{
     ContainerStatus, Exit, ExitReason, History, Instance, Life, PostStart, Sandbox, Seen, State,
-    Time, init_order, restarts, sidecars,
+    Time, init_order, resize, restarts, sidecars,
 };
 
 /// The status of the container in `slot`.
@@ -19,6 +19,8 @@ pub(crate) fn of(pod: &Pod, seen: &Seen, slot: Slot, now: Time) -> ContainerStat
     let (started, ready) = match container.kind {
         // A plain init container is ready when it is done.
         Kind::Init => (up, init_order::has_passed(history)),
+        // Nobody asks whether an ephemeral container is up.
+        Kind::Ephemeral => (false, false),
         Kind::Sidecar | Kind::Main => {
             let probed = container.probes.readiness.is_none()
                 || history.current.as_ref().is_some_and(|instance| {
@@ -31,12 +33,17 @@ pub(crate) fn of(pod: &Pod, seen: &Seen, slot: Slot, now: Time) -> ContainerStat
         .current
         .as_ref()
         .map_or(history.next_attempt, |instance| instance.attempt);
+    let definition = history.definition.as_ref();
+    let has_still = definition
+        .filter(|_| resize::is_wanted(container, history))
+        .map(|definition| definition.sizes);
     ContainerStatus {
         state,
         last,
         ready,
         started,
         restart_count,
+        has_still,
     }
 }
 
@@ -100,7 +107,7 @@ fn creating(pod: &Pod) -> State {
     let has_inits = pod
         .containers
         .iter()
-        .any(|container| container.kind != Kind::Main);
+        .any(|container| matches!(container.kind, Kind::Init | Kind::Sidecar));
     let reason = if has_inits {
         "PodInitializing"
     } else {
@@ -133,7 +140,7 @@ fn waiting_to_restart(pod: &Pod, seen: &Seen, slot: Slot, now: Time) -> Option<S
     let container = &pod[slot];
     let exit = history.exit()?;
     let settled = seen.teardown.is_some() || !matches!(seen.sandbox, Sandbox::Ready { .. });
-    let wanted = restarts::wanted(pod, container, exit, restarts::killed_by_probe(history));
+    let wanted = restarts::wanted(pod, container, exit, restarts::stopped_for(history));
     let due = restarts::due(history);
     if settled || !wanted || due <= now {
         return None;

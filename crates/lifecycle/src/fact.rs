@@ -1,11 +1,12 @@
 //! What can be observed of a Pod: the alphabet of its record.
 
 use outrigger_pod::{ProbeKind, Slot};
+use serde::{Deserialize, Serialize};
 
 use crate::{Because, HookKind, Step, Time};
 
 /// One observation. A Pod's record is a list of facts with their times, and nothing else.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
     /// Whoever carries out steps has taken this one up.
     Began(Step, Because),
@@ -69,8 +70,20 @@ pub enum Fact {
         /// What it found.
         outcome: Outcome,
     },
-    /// The node was restarted: what it had in flight by itself came to nothing. What the shim had
-    /// in flight is told by further facts.
+    /// A resize returned.
+    Resized {
+        /// Which container.
+        slot: Slot,
+        /// Which instance.
+        attempt: u32,
+        /// Nothing, or what went wrong.
+        result: Result<(), String>,
+    },
+    /// The Pod's manifest was replaced by a newer one of the same uid, which is the one that this
+    /// fact is observed with. Containers can only have been added, at the end.
+    Updated,
+    /// The node was restarted: its probes in flight came to nothing. Whatever else was open is
+    /// carried out again ([`crate::open_steps`]) or is told by further facts.
     NodeRestarted,
     /// Someone asked for the Pod's deletion. Asked again, only a shorter grace counts.
     DeleteRequested {
@@ -80,7 +93,7 @@ pub enum Fact {
 }
 
 /// What one probe attempt found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It passed.
     Success,
@@ -93,7 +106,7 @@ pub enum Outcome {
 }
 
 /// Why an instance could not be created or started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartFailure {
     /// Kubernetes' waiting reason, such as `CreateContainerConfigError`, `ErrImageNeverPull` or
     /// `RunContainerError`.
@@ -107,7 +120,7 @@ pub struct StartFailure {
 }
 
 /// How an instance ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
     /// When its first process ended (the shim's own stamp, which may be earlier than the fact's).
     pub at: Time,
@@ -120,7 +133,7 @@ pub struct Exit {
 }
 
 /// Kubernetes' reason of a terminated container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExitReason {
     /// Exit code 0.
     Completed,

@@ -78,6 +78,7 @@ pub(crate) fn ended(attempt: u32, exit: Exit, cause: Option<StopCause>) -> Insta
             ProbeSeen::default(),
         ],
         stop,
+        resize: None,
     }
 }
 

@@ -2,7 +2,7 @@
 //! preStop once, before the stop signal, and only in a stop that has a grace period.
 
 use crate::plan::{Draft, View};
-use crate::{Because, HookKind, Instance, Life, PostStart, PreStop, Step, Stop};
+use crate::{Because, HookKind, Instance, Life, PostStart, PreStop, Step, Stop, stops};
 use outrigger_pod::Slot;
 
 /// Runs the postStart hooks of containers that have just come up.
@@ -18,7 +18,10 @@ pub(crate) fn post_start(view: &View<'_>, draft: &mut Draft) {
         else {
             continue;
         };
-        if container.lifecycle.post_start.is_some() && instance.stop.is_none() {
+        if container.lifecycle.post_start.is_some()
+            && instance.stop.is_none()
+            && stops::failed(view, slot, instance).is_none()
+        {
             let step = Step::RunHook {
                 slot,
                 attempt: instance.attempt,
@@ -42,7 +45,7 @@ pub(crate) fn pre_stop_over(
     let declared = view.pod[slot].lifecycle.pre_stop.is_some();
     match stop.pre_stop {
         PreStop::Ended(_) => true,
-        PreStop::Running => draft.due(stop.deadline),
+        PreStop::Running { .. } => draft.due(stop.deadline),
         PreStop::Waiting if declared && stop.deadline > view.now => {
             let step = Step::RunHook {
                 slot,

@@ -17,7 +17,7 @@ pub(crate) fn start(view: &View<'_>, draft: &mut Draft) -> bool {
     for (slot, container) in view
         .pod
         .slots()
-        .filter(|(_, container)| container.kind != Kind::Main)
+        .filter(|(_, container)| matches!(container.kind, Kind::Init | Kind::Sidecar))
     {
         let history = view.seen.history(slot);
         let passed = match container.kind {
@@ -31,7 +31,7 @@ pub(crate) fn start(view: &View<'_>, draft: &mut Draft) -> bool {
                 }
                 up || reached_after(view, slot)
             }
-            Kind::Init | Kind::Main => {
+            Kind::Init | Kind::Main | Kind::Ephemeral => {
                 let passed = has_passed(history);
                 if !passed && !history.is_live() {
                     start_one(view, draft, slot, before);
@@ -86,6 +86,7 @@ fn reached_after(view: &View<'_>, slot: Slot) -> bool {
     view.pod.slots().any(|(other, container)| {
         let history = view.seen.history(other);
         match container.kind {
+            Kind::Ephemeral => false,
             Kind::Main => match history.current.as_ref().map(|instance| &instance.life) {
                 Some(Life::Starting | Life::Running { .. }) => true,
                 Some(Life::Exited { .. }) | None => false,

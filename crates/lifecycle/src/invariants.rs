@@ -63,6 +63,11 @@ fn check_start(view: &View<'_>, slot: Slot) {
         "INV-20: no start in a teardown"
     );
     debug_assert!(!seen.history(slot).is_live(), "INV-11: one live instance");
+    if view.pod[slot].kind == Kind::Ephemeral {
+        let again = seen.history(slot).current.is_some();
+        debug_assert!(!again, "an ephemeral container is started once");
+        return;
+    }
     let before = view.pod.slots().take_while(|(other, _)| *other < slot);
     for (other, container) in before {
         let history = seen.history(other);
@@ -77,6 +82,7 @@ fn check_start(view: &View<'_>, slot: Slot) {
                 let once_up = history.current.is_some() || history.previous.is_some();
                 debug_assert!(once_up, "INV-02: sidecars before it have been started");
             }
+            Kind::Ephemeral => debug_assert!(false, "ephemeral containers stand last"),
             Kind::Main => {
                 let starting = history
                     .current

@@ -12,6 +12,8 @@
 mod because;
 mod conditions;
 mod container_status;
+mod definition;
+mod ephemerals;
 mod fact;
 #[cfg(test)]
 mod fixture;
@@ -20,9 +22,11 @@ mod init_order;
 mod invariants;
 mod mains;
 mod observe;
+mod open;
 mod phase;
 mod plan;
 mod probes;
+mod resize;
 mod restarts;
 mod seen;
 mod sidecars;
@@ -33,11 +37,13 @@ mod teardown;
 mod time;
 
 pub use because::Because;
+pub use definition::{Definition, Sizes};
 pub use fact::{Exit, ExitReason, Fact, Outcome, StartFailure};
+pub use open::open_steps;
 pub use plan::{Plan, plan};
 pub use seen::{
-    BackOff, Deletion, History, Instance, Life, PostStart, PreStop, ProbeSeen, Reset, Sandbox,
-    Seen, Stop, Teardown,
+    BackOff, Deletion, History, Instance, Life, PostStart, PreStop, ProbeSeen, Reset, Resizing,
+    Sandbox, Seen, Stop, Teardown,
 };
 pub use status::{Condition, ContainerStatus, Phase, State, Status};
 pub use step::{Ending, HookKind, Step, StopCause};

@@ -11,7 +11,7 @@ pub(crate) fn start(view: &View<'_>, draft: &mut Draft) {
     let mut before = view
         .pod
         .slots()
-        .filter(|(_, c)| c.kind != Kind::Main)
+        .filter(|(_, c)| matches!(c.kind, Kind::Init | Kind::Sidecar))
         .map(|(slot, _)| slot)
         .next_back();
     for (slot, container) in view.pod.of_kind(Kind::Main) {
@@ -21,12 +21,7 @@ pub(crate) fn start(view: &View<'_>, draft: &mut Draft) {
             Some(instance) if instance.is_live() => {}
             _ => {
                 let wanted = history.exit().is_none_or(|exit| {
-                    restarts::wanted(
-                        view.pod,
-                        container,
-                        exit,
-                        restarts::killed_by_probe(history),
-                    )
+                    restarts::wanted(view.pod, container, exit, restarts::stopped_for(history))
                 });
                 let steps = draft.steps.len();
                 if wanted {
@@ -46,7 +41,7 @@ fn is_starting(view: &View<'_>, slot: Slot, instance: &Instance) -> bool {
     match &instance.life {
         Life::Starting => true,
         Life::Running {
-            post_start: PostStart::Running,
+            post_start: PostStart::Running { .. },
             ..
         } => instance.stop.is_none(),
         Life::Running {

@@ -4,9 +4,9 @@
 use outrigger_pod::{Kind, Pod, RestartPolicy, Slot};
 
 use crate::{
-    Deletion, Exit, ExitReason, Fact, History, Instance, Life, PostStart, PreStop, ProbeSeen,
-    Reset, Sandbox, Seen, StartFailure, Step, Stop, Teardown, Time, probes, restarts, seen,
-    teardown,
+    Definition, Deletion, Exit, ExitReason, Fact, History, Instance, Life, PostStart, ProbeSeen,
+    Reset, Resizing, Sandbox, Seen, Sizes, StartFailure, Step, Stop, Teardown, Time, probes,
+    restarts, seen, teardown,
 };
 
 /// A sandbox that is lost within this time counts as one that could not be made, so that a shim
@@ -34,7 +34,7 @@ impl Seen {
     /// the newest of their container are of no consequence.
     pub fn observe(&mut self, pod: &Pod, at: Time, fact: &Fact) {
         match fact {
-            Fact::Began(step, _) => self.begin(at, step),
+            Fact::Began(step, _) => self.begin(pod, at, step),
             Fact::SandboxReady => self.sandbox = Sandbox::Ready { since: at },
             Fact::SandboxFailed { reason, message } => {
                 let failures = match self.sandbox {
@@ -92,7 +92,13 @@ impl Seen {
                     probes::fold(&mut instance.probes[seen::index(*kind)], probe, at, outcome);
                 }
             }
-            Fact::NodeRestarted => self.forget_in_flight(),
+            Fact::Resized {
+                slot,
+                attempt,
+                result,
+            } => self.end_resize(*slot, *attempt, at, result),
+            Fact::Updated => self.update(pod),
+            Fact::NodeRestarted => self.forget_probes(at),
             Fact::DeleteRequested { grace_s } => self.request_deletion(pod, at, *grace_s),
         }
     }
@@ -102,7 +108,7 @@ impl Seen {
         (current.attempt == attempt).then_some(current)
     }
 
-    fn begin(&mut self, at: Time, step: &Step) {
+    fn begin(&mut self, pod: &Pod, at: Time, step: &Step) {
         match step {
             Step::PrepareSandbox => {
                 let failures = match self.sandbox {
@@ -114,14 +120,14 @@ impl Seen {
                     failures,
                 };
             }
-            Step::Start { slot, attempt } => self.begin_start(*slot, *attempt, at),
+            Step::Start { slot, attempt } => self.begin_start(pod, *slot, *attempt, at),
             Step::RunHook {
                 slot,
                 attempt,
                 hook,
             } => {
                 if let Some(instance) = self.instance(*slot, *attempt) {
-                    instance.begin_hook(*hook);
+                    instance.begin_hook(*hook, at);
                 }
             }
             Step::Probe {
@@ -145,6 +151,12 @@ impl Seen {
                     instance.stop = Some(Stop::begin(at, *cause, at.plus_ms(*grace_ms)));
                 }
             }
+            Step::Resize { slot, attempt } => {
+                let to = Sizes::of(&pod[*slot]);
+                if let Some(instance) = self.instance(*slot, *attempt) {
+                    instance.resize = Some(Resizing { to, failed: None });
+                }
+            }
             Step::Signal { slot, attempt, .. } => {
                 if let Some(stop) = self.instance(*slot, *attempt).and_then(|i| i.stop.as_mut()) {
                     stop.signalled = Some(at);
@@ -164,12 +176,12 @@ impl Seen {
                 self.reset = None;
             }
             Step::BeginReset { .. } => self.reset = Some(Reset { began: at }),
-            Step::FinishReset => self.finish_reset(),
+            Step::FinishReset => self.finish_reset(pod),
             Step::ReleaseSandbox => self.sandbox = Sandbox::Releasing { since: at },
         }
     }
 
-    fn begin_start(&mut self, slot: Slot, attempt: u32, at: Time) {
+    fn begin_start(&mut self, pod: &Pod, slot: Slot, attempt: u32, at: Time) {
         let Some(history) = self.containers.get_mut(slot.0) else {
             return;
         };
@@ -177,6 +189,7 @@ impl Seen {
         history.retire();
         history.failure = None;
         history.next_attempt = attempt + 1;
+        history.definition = Some(Definition::of(&pod[slot]));
         history.current = Some(Instance {
             attempt,
             began: at,
@@ -187,11 +200,16 @@ impl Seen {
                 ProbeSeen::default(),
             ],
             stop: None,
+            resize: None,
         });
     }
 
     fn fail_start(&mut self, slot: Slot, attempt: u32, at: Time, failure: &StartFailure) {
-        let Some(instance) = self.instance(slot, attempt) else {
+        // One that is known to have run was started, whatever became of the answer.
+        let Some(instance) = self
+            .instance(slot, attempt)
+            .filter(|instance| instance.life == Life::Starting)
+        else {
             return;
         };
         if failure.created {
@@ -216,6 +234,9 @@ impl Seen {
     /// Everything that ran is gone. If the Pod goes on, the init order begins anew, so its records
     /// are put aside (kubelet: a new sandbox purges the records of init containers).
     fn lose_sandbox(&mut self, pod: &Pod, at: Time) {
+        if matches!(self.sandbox, Sandbox::Released { .. }) {
+            return;
+        }
         self.sandbox = match self.sandbox {
             Sandbox::Ready { since } if at.since_ms(since) < SHORT_LIVED_MS => {
                 let (reason, message) = ("SandboxLost", "the sandbox was lost as soon as it stood");
@@ -242,25 +263,16 @@ impl Seen {
                         .to_owned(),
                 });
             }
-            if goes_on && container.kind != Kind::Main {
+            if goes_on && matches!(container.kind, Kind::Init | Kind::Sidecar) {
                 history.retire();
             }
         }
     }
 
-    /// A postStart hook is run again (at least once: Kubernetes promises no more), a preStop hook
-    /// is not (at most once), a probe's attempt counts as nothing.
-    fn forget_in_flight(&mut self) {
-        match self.sandbox {
-            Sandbox::Preparing { failures, .. } => {
-                self.sandbox = Sandbox::Absent {
-                    failures,
-                    last: None,
-                }
-            }
-            Sandbox::Releasing { since } => self.sandbox = Sandbox::Ready { since },
-            Sandbox::Absent { .. } | Sandbox::Ready { .. } | Sandbox::Released { .. } => {}
-        }
+    /// A probe that was in flight is tried anew when its turn comes. Whether a stop signal was sent
+    /// that had been recorded nobody knows; it is sent now if not, and then the process is to have
+    /// its least time from here on.
+    fn forget_probes(&mut self, at: Time) {
         for instance in self
             .containers
             .iter_mut()
@@ -269,24 +281,67 @@ impl Seen {
             for probe in &mut instance.probes {
                 probe.in_flight = false;
             }
-            if let Life::Running { post_start, .. } = &mut instance.life
-                && *post_start == PostStart::Running
+            if let Some(stop) = &mut instance.stop
+                && stop.signalled.is_some()
+                && stop.killed.is_none()
+                && !stop.signalled_anew
             {
-                *post_start = PostStart::Waiting;
-            }
-            if let Some(stop) = instance
-                .stop
-                .as_mut()
-                .filter(|stop| stop.pre_stop == PreStop::Running)
-            {
-                stop.pre_stop = PreStop::Ended(Err("the node was restarted".to_owned()));
+                stop.signalled = Some(at);
+                stop.signalled_anew = true;
             }
         }
     }
 
-    fn finish_reset(&mut self) {
+    fn end_resize(&mut self, slot: Slot, attempt: u32, at: Time, result: &Result<(), String>) {
+        let Some(resizing) = self
+            .instance(slot, attempt)
+            .and_then(|instance| instance.resize.as_mut())
+        else {
+            return;
+        };
+        match result {
+            Err(message) => resizing.failed = Some((at, message.clone())),
+            Ok(()) => {
+                let sizes = resizing.to;
+                if let Some(history) = self.containers.get_mut(slot.0) {
+                    if let Some(definition) = &mut history.definition {
+                        definition.sizes = sizes;
+                    }
+                    if let Some(instance) = &mut history.current {
+                        instance.resize = None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes room for containers that were added. Those whose definition was changed lose their
+    /// back-off, and a creation that failed for want of the image is tried again at once.
+    fn update(&mut self, pod: &Pod) {
+        self.containers.resize_with(
+            pod.containers.len().max(self.containers.len()),
+            History::default,
+        );
+        for (history, container) in self.containers.iter_mut().zip(&pod.containers) {
+            let now = Definition::of(container);
+            let Some(was) = history.definition.as_ref().filter(|was| **was != now) else {
+                continue;
+            };
+            if was.image != now.image {
+                history.failure = None;
+            }
+            history.back_off = None;
+        }
+    }
+
+    fn finish_reset(&mut self, pod: &Pod) {
         self.reset = None;
-        for history in &mut self.containers {
+        for (history, _) in self
+            .containers
+            .iter_mut()
+            .zip(&pod.containers)
+            .filter(|(_, container)| container.kind != Kind::Ephemeral)
+        {
             if let Some(Instance {
                 life: Life::Exited { exit, .. },
                 ..
@@ -311,5 +366,33 @@ impl Seen {
         {
             stop.deadline = stop.deadline.min(deletion.deadline);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_pod::{Kind, RestartPolicy, Slot};
+
+    use crate::fixture::{container, pod, seen, started};
+    use crate::{Fact, StartFailure};
+
+    #[test]
+    fn a_start_that_was_answered_by_nobody_and_yet_succeeded_is_no_failure() {
+        let pod = pod(RestartPolicy::Always, vec![container(Kind::Main, "m")]);
+        let failure = StartFailure {
+            reason: "CreateContainerError".to_owned(),
+            message: "the pod's shim is gone".to_owned(),
+            created: false,
+        };
+        let failed = Fact::StartFailed {
+            slot: Slot(0),
+            attempt: 0,
+            failure,
+        };
+        let [begin, up] = started(0, 0);
+        let facts = [Fact::SandboxReady, begin.clone(), up, failed.clone()];
+        assert!(seen(&pod, &facts).history(Slot(0)).is_live());
+        let facts = [Fact::SandboxReady, begin, failed];
+        assert!(!seen(&pod, &facts).history(Slot(0)).is_live());
     }
 }

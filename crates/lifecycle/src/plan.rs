@@ -1,11 +1,11 @@
 //! One Pod: what to do now, when to ask again, and how it stands. Reads as a table of contents.
 
-use outrigger_pod::{ContainerName, Pod, Slot};
+use outrigger_pod::{ContainerName, Kind, Pod, Slot};
 
 use crate::status::Status;
 use crate::{
-    Because, Sandbox, Seen, Step, StopCause, Time, hooks, init_order, invariants, mains, probes,
-    restarts, stops, teardown,
+    Because, Sandbox, Seen, Step, StopCause, Time, ephemerals, hooks, init_order, invariants,
+    mains, probes, resize, restarts, stops, teardown,
 };
 
 /// What to do now.
@@ -66,7 +66,9 @@ fn live(view: &View<'_>, draft: &mut Draft) {
                 draft.step(Step::BeginReset { source }, Because::ExitRule { code })
             }
             None => {
+                ephemerals::start(view, draft);
                 stops::begin_failed(view, draft);
+                resize::run(view, draft);
                 if init_order::start(view, draft) {
                     mains::start(view, draft);
                 }
@@ -105,10 +107,18 @@ fn reset_asked_for(view: &View<'_>) -> Option<(Slot, i32)> {
     })
 }
 
-/// All containers down, without their preStop hooks and with the least grace, then all anew.
+/// All containers down, without their preStop hooks and with the least grace, then all anew;
+/// ephemeral ones go on.
 fn reset(view: &View<'_>, draft: &mut Draft) {
-    if view.seen.anything_lives() {
-        stops::begin_all(view, draft, |_, _| (StopCause::Reset, 0));
+    let own = |slot: Slot| view.pod[slot].kind != Kind::Ephemeral;
+    let lives = view
+        .pod
+        .slots()
+        .any(|(slot, _)| own(slot) && view.seen.history(slot).is_live());
+    if lives {
+        stops::begin_all(view, draft, |slot, _| {
+            own(slot).then_some((StopCause::Reset, 0))
+        });
     } else {
         draft.step(Step::FinishReset, Because::NothingRuns);
     }

@@ -6,7 +6,7 @@
 use outrigger_pod::{Kind, Probe, ProbeKind, Slot};
 
 use crate::plan::{Draft, View};
-use crate::{Because, Instance, Life, Outcome, PostStart, ProbeSeen, Step, Time, sidecars};
+use crate::{Because, Instance, Life, Outcome, PostStart, ProbeSeen, Step, Time, sidecars, stops};
 
 /// Runs the probes that are due.
 pub(crate) fn run(view: &View<'_>, draft: &mut Draft) {
@@ -52,7 +52,9 @@ fn due(probe: &Probe, seen: &ProbeSeen, since: Time) -> Time {
 }
 
 fn applies(view: &View<'_>, slot: Slot, instance: &Instance, kind: ProbeKind) -> bool {
-    let ending = instance.stop.is_some() || view.seen.teardown.is_some();
+    let ending = instance.stop.is_some()
+        || view.seen.teardown.is_some()
+        || stops::failed(view, slot, instance).is_some();
     match kind {
         ProbeKind::Startup => {
             !ending && hook_over(view, slot, instance) && instance.probe(kind).verdict.is_none()
@@ -73,7 +75,7 @@ fn hook_over(view: &View<'_>, slot: Slot, instance: &Instance) -> bool {
     match post_start {
         PostStart::Done => true,
         PostStart::Waiting => view.pod[slot].lifecycle.post_start.is_none(),
-        PostStart::Running | PostStart::Failed(_) => false,
+        PostStart::Running { .. } | PostStart::Failed(_) => false,
     }
 }
 

@@ -13,16 +13,29 @@ const RETRY_MS: u64 = 10_000;
 
 /// Whether `container`, which ended with `exit`, is to run again.
 ///
-/// `probe_kill` says that it was killed by its startup or liveness probe. Then its policy counts
-/// but not its exit code: a container under OnFailure that answers SIGTERM with exit code 0 did
-/// not succeed (kubelet: kill and start are one decision, taken before there is an exit code).
-pub(crate) fn wanted(pod: &Pod, container: &Container, exit: &Exit, probe_kill: bool) -> bool {
+/// `stopped_for` says what it was stopped for, if it was. After a kill by its startup or liveness
+/// probe its policy counts but not its exit code: a container under OnFailure that answers SIGTERM
+/// with exit code 0 did not succeed (kubelet: kill and start are one decision, taken before there
+/// is an exit code). One that was stopped so as to be replaced runs again whatever its policy.
+pub(crate) fn wanted(
+    pod: &Pod,
+    container: &Container,
+    exit: &Exit,
+    stopped_for: Option<StopCause>,
+) -> bool {
     let failed =
         exit.code != 0 || (container.kind == Kind::Init && exit.reason == ExitReason::OomKilled);
     match container.kind {
         Kind::Sidecar => return true,
         Kind::Init if !failed => return false,
+        Kind::Ephemeral => return false,
         Kind::Init | Kind::Main => {}
+    }
+    if matches!(
+        stopped_for,
+        Some(StopCause::DefinitionChanged | StopCause::Resize)
+    ) {
+        return true;
     }
     if container.restart_policy.is_some()
         && container.restart_rules.iter().any(|r| r.matches(exit.code))
@@ -33,7 +46,7 @@ pub(crate) fn wanted(pod: &Pod, container: &Container, exit: &Exit, probe_kill: 
         (RestartPolicy::Never, _) => false,
         // An init container that failed is tried again under both: success is final either way.
         (_, Kind::Init) | (RestartPolicy::Always, _) => true,
-        (RestartPolicy::OnFailure, _) => failed || probe_kill,
+        (RestartPolicy::OnFailure, _) => failed || matches!(stopped_for, Some(StopCause::Probe(_))),
     }
 }
 
@@ -41,6 +54,7 @@ pub(crate) fn wanted(pod: &Pod, container: &Container, exit: &Exit, probe_kill: 
 pub(crate) fn policy(pod: &Pod, container: &Container) -> RestartPolicy {
     match container.kind {
         Kind::Sidecar => RestartPolicy::Always,
+        Kind::Ephemeral => RestartPolicy::Never,
         Kind::Init | Kind::Main => container.restart_policy.unwrap_or(pod.restart_policy),
     }
 }
@@ -55,13 +69,18 @@ pub(crate) fn restarts_all(container: &Container, code: i32) -> bool {
     first.is_some_and(|rule| rule.action == RuleAction::RestartAllContainers)
 }
 
-/// Whether the newest instance was ended by one of its probes.
-pub(crate) fn killed_by_probe(history: &History) -> bool {
-    let stop = history
-        .current
-        .as_ref()
-        .and_then(|instance| instance.stop.as_ref());
-    stop.is_some_and(|stop| matches!(stop.cause, StopCause::Probe(_)))
+/// What the newest instance was stopped for, if it was.
+pub(crate) fn stopped_for(history: &History) -> Option<StopCause> {
+    let instance = history.current.as_ref()?;
+    instance.stop.as_ref().map(|stop| stop.cause)
+}
+
+/// Whether the newest instance was killed so as to be started again at once.
+fn killed_to_restart(history: &History) -> bool {
+    matches!(
+        stopped_for(history),
+        Some(StopCause::Probe(_) | StopCause::DefinitionChanged | StopCause::Resize)
+    )
 }
 
 /// When the next instance may be started, for a container that is to run.
@@ -97,7 +116,7 @@ struct Schedule {
 }
 
 /// The first restart is immediate, the following wait 10, 20, 40 … 300 s from the exit before
-/// them. A restart after a probe's kill is decided together with the kill, when the exit is still
+/// them. A restart after a kill for a probe, a new image or a resize is decided together with the kill, when the exit is still
 /// to come: it is reckoned from the exit *before*, so that it is immediate unless that one was
 /// recent, and the very first such restart does not count.
 fn schedule(history: &History) -> Option<Schedule> {
@@ -105,7 +124,7 @@ fn schedule(history: &History) -> Option<Schedule> {
     let Some(exit) = history.exit().map(|exit| exit.at) else {
         return older.map(|older| after(history, older));
     };
-    if !killed_by_probe(history) {
+    if !killed_to_restart(history) {
         return Some(after(history, exit));
     }
     let Some(older) = older else {

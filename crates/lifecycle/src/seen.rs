@@ -1,11 +1,12 @@
 //! What has been seen of one Pod: the fold of its facts.
 
 use outrigger_pod::{ProbeKind, Slot};
+use serde::{Deserialize, Serialize};
 
-use crate::{Ending, Exit, HookKind, Outcome, StartFailure, StopCause, Time};
+use crate::{Definition, Ending, Exit, HookKind, Outcome, Sizes, StartFailure, StopCause, Time};
 
 /// Everything that is known of one Pod.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     /// When the Pod was accepted (`status.startTime`).
     pub accepted: Time,
@@ -22,7 +23,7 @@ pub struct Seen {
 }
 
 /// Where the sandbox stands: shim, namespaces, cgroup, volumes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sandbox {
     /// There is none. `failures` counts the attempts that failed in a row.
     Absent {
@@ -56,7 +57,7 @@ pub enum Sandbox {
 }
 
 /// A deletion that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deletion {
     /// When it was first asked for.
     pub at: Time,
@@ -65,7 +66,7 @@ pub struct Deletion {
 }
 
 /// The Pod's end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Teardown {
     /// When it began.
     pub began: Time,
@@ -76,14 +77,14 @@ pub struct Teardown {
 }
 
 /// A restart of all containers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reset {
     /// When it began.
     pub began: Time,
 }
 
 /// What is known of one container: its newest instance and what must be remembered of older ones.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// The newest instance.
     pub current: Option<Instance>,
@@ -97,10 +98,12 @@ pub struct History {
     pub failures: u32,
     /// The attempt number the next instance gets.
     pub next_attempt: u32,
+    /// What the newest instance was made from, with what it was resized to since.
+    pub definition: Option<Definition>,
 }
 
 /// Crash-loop back-off of one container (kubelet: client-go's Backoff, initial 10 s, cap 300 s).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackOff {
     /// The wait that the next restart must keep, in milliseconds.
     pub delay_ms: u64,
@@ -109,7 +112,7 @@ pub struct BackOff {
 }
 
 /// One run of a container.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
     /// Its restart count.
     pub attempt: u32,
@@ -121,10 +124,21 @@ pub struct Instance {
     pub probes: [ProbeSeen; 3],
     /// How it is being stopped, if it is.
     pub stop: Option<Stop>,
+    /// A resize that was begun, until it succeeds.
+    pub resize: Option<Resizing>,
+}
+
+/// A resize that was begun and has not succeeded yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resizing {
+    /// What is being asked of the shim.
+    pub to: Sizes,
+    /// When it failed and of what; `None` while it is under way.
+    pub failed: Option<(Time, String)>,
 }
 
 /// Where an instance is in its life.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Life {
     /// Being created and started.
     Starting,
@@ -145,12 +159,15 @@ pub enum Life {
 }
 
 /// Where the postStart hook of a running instance stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PostStart {
     /// Not begun, or there is none.
     Waiting,
     /// Running.
-    Running,
+    Running {
+        /// Since when.
+        since: Time,
+    },
     /// Returned well.
     Done,
     /// Failed.
@@ -158,7 +175,7 @@ pub enum PostStart {
 }
 
 /// What is known of one probe of one instance.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProbeSeen {
     /// When the newest attempt began.
     pub last_began: Option<Time>,
@@ -173,7 +190,7 @@ pub struct ProbeSeen {
 }
 
 /// How an instance is being stopped.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     /// When it began.
     pub began: Time,
@@ -185,17 +202,23 @@ pub struct Stop {
     pub pre_stop: PreStop,
     /// When the stop signal was sent.
     pub signalled: Option<Time>,
+    /// Whether the node was restarted since, and has therefore sent it again (which the shim does
+    /// once). This moves SIGKILL at most once, however often the node is restarted.
+    pub signalled_anew: bool,
     /// When SIGKILL was sent.
     pub killed: Option<Time>,
 }
 
 /// Where the preStop hook of an instance that is being stopped stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PreStop {
     /// Not begun, or there is none.
     Waiting,
     /// Running.
-    Running,
+    Running {
+        /// Since when.
+        since: Time,
+    },
     /// Returned, well or not.
     Ended(Result<(), String>),
 }
@@ -270,12 +293,28 @@ impl Instance {
         self.life = Life::Exited { started, exit };
     }
 
-    pub(crate) fn begin_hook(&mut self, hook: HookKind) {
+    /// When a hook that is running was begun.
+    #[must_use]
+    pub fn hook_began(&self, hook: HookKind) -> Option<Time> {
+        match (hook, &self.life, &self.stop) {
+            (HookKind::PostStart, Life::Running { post_start, .. }, _) => match post_start {
+                PostStart::Running { since } => Some(*since),
+                PostStart::Waiting | PostStart::Done | PostStart::Failed(_) => None,
+            },
+            (HookKind::PreStop, _, Some(stop)) => match stop.pre_stop {
+                PreStop::Running { since } => Some(since),
+                PreStop::Waiting | PreStop::Ended(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    pub(crate) fn begin_hook(&mut self, hook: HookKind, since: Time) {
         match (hook, &mut self.life, &mut self.stop) {
             (HookKind::PostStart, Life::Running { post_start, .. }, _) => {
-                *post_start = PostStart::Running
+                *post_start = PostStart::Running { since }
             }
-            (HookKind::PreStop, _, Some(stop)) => stop.pre_stop = PreStop::Running,
+            (HookKind::PreStop, _, Some(stop)) => stop.pre_stop = PreStop::Running { since },
             _ => {}
         }
     }
@@ -303,6 +342,7 @@ impl Stop {
             deadline,
             pre_stop: PreStop::Waiting,
             signalled: None,
+            signalled_anew: false,
             killed: None,
         }
     }

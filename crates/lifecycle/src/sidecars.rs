@@ -14,7 +14,7 @@ pub(crate) fn is_up(pod: &Pod, slot: Slot, instance: &Instance) -> bool {
     };
     let hook_over = match post_start {
         PostStart::Waiting => container.lifecycle.post_start.is_none(),
-        PostStart::Running | PostStart::Failed(_) => false,
+        PostStart::Running { .. } | PostStart::Failed(_) => false,
         PostStart::Done => true,
     };
     let probed = container.probes.startup.is_none()
@@ -33,7 +33,7 @@ pub(crate) fn goes_before(pod: &Pod, seen: &Seen, slot: Slot) -> Option<Slot> {
         .filter(|(other, container)| match container.kind {
             Kind::Main => true,
             Kind::Sidecar => *other > slot,
-            Kind::Init => false,
+            Kind::Init | Kind::Ephemeral => false,
         });
     others
         .map(|(other, _)| other)

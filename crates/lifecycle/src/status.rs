@@ -3,7 +3,7 @@
 
 use outrigger_pod::Pod;
 
-use crate::{Ending, Exit, Seen, Time, conditions, container_status, phase};
+use crate::{Ending, Exit, Seen, Sizes, Time, conditions, container_status, phase};
 
 /// `status.phase`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,8 +21,8 @@ pub enum Phase {
 /// One entry of `status.conditions`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// `PodScheduled`, `PodReadyToStartContainers`, `Initialized`, `ContainersReady`, `Ready` or
-    /// `AllContainersRestarting`.
+    /// `PodScheduled`, `PodReadyToStartContainers`, `Initialized`, `ContainersReady`, `Ready`,
+    /// `AllContainersRestarting` or `PodResizeInProgress`.
     pub kind: &'static str,
     /// Whether it holds.
     pub holds: bool,
@@ -69,6 +69,8 @@ pub struct ContainerStatus {
     pub started: bool,
     /// `restartCount`
     pub restart_count: u32,
+    /// What a running instance has, while that is not what its manifest asks for.
+    pub has_still: Option<Sizes>,
 }
 
 /// The status of a Pod.

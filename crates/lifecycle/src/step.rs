@@ -2,9 +2,10 @@
 //! carries it out has no choices left.
 
 use outrigger_pod::{ProbeKind, Slot};
+use serde::{Deserialize, Serialize};
 
 /// One thing to do now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
     /// Make the Pod's shim, namespaces, cgroup and volumes.
     /// Answered by `SandboxReady` or `SandboxFailed`.
@@ -47,6 +48,14 @@ pub enum Step {
         /// The whole grace period of this stop, in milliseconds; hook and waiting are part of it.
         grace_ms: u64,
     },
+    /// Give a running instance the requests and limits of the manifest as it is now.
+    /// Answered by `Resized`.
+    Resize {
+        /// Which container.
+        slot: Slot,
+        /// Which instance.
+        attempt: u32,
+    },
     /// Send the container's stop signal to its first process.
     Signal {
         /// Which container.
@@ -83,7 +92,7 @@ pub enum Step {
 }
 
 /// Which hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum HookKind {
     /// `lifecycle.postStart`
     PostStart,
@@ -92,12 +101,16 @@ pub enum HookKind {
 }
 
 /// Why one instance is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum StopCause {
     /// Its startup or liveness probe failed.
     Probe(ProbeKind),
     /// Its postStart hook failed.
     PostStartFailed,
+    /// Its image was changed in the manifest.
+    DefinitionChanged,
+    /// A resource was changed that its resizePolicy wants a restart for.
+    Resize,
     /// The Pod ends.
     Teardown,
     /// All containers are started anew.
@@ -105,7 +118,7 @@ pub enum StopCause {
 }
 
 /// Why the Pod ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Ending {
     /// Someone asked for its deletion.
     Deleted,

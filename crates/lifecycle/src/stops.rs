@@ -4,13 +4,14 @@
 use outrigger_pod::{Kind, ProbeKind, Slot};
 
 use crate::plan::{Draft, View};
-use crate::{Because, Instance, Life, PostStart, Step, Stop, StopCause, Time, sidecars};
+use crate::{Because, Instance, Life, PostStart, Step, Stop, StopCause, Time, resize, sidecars};
 
 /// However long hook and waiting took, the process gets this long after its stop signal
 /// (kubelet: `minimumGracePeriodInSeconds`).
 const LEAST_MS: u64 = 2_000;
 
-/// Begins to stop what has failed: a postStart hook, a startup or liveness probe.
+/// Begins to stop what has failed (a postStart hook, a startup or liveness probe) and what is to be
+/// replaced (another image, a resize that needs a restart).
 pub(crate) fn begin_failed(view: &View<'_>, draft: &mut Draft) {
     for (slot, _) in view.pod.slots() {
         let Some(instance) = &view.seen.history(slot).current else {
@@ -23,18 +24,20 @@ pub(crate) fn begin_failed(view: &View<'_>, draft: &mut Draft) {
 }
 
 /// Begins to stop everything that runs and is not being stopped, each for the cause and with the
-/// grace period in milliseconds that `how` gives.
+/// grace period in milliseconds that `how` gives, if it gives one.
 pub(crate) fn begin_all(
     view: &View<'_>,
     draft: &mut Draft,
-    how: impl Fn(Slot, &Instance) -> (StopCause, u64),
+    how: impl Fn(Slot, &Instance) -> Option<(StopCause, u64)>,
 ) {
     for (slot, _) in view.pod.slots() {
         let Some(instance) = &view.seen.history(slot).current else {
             continue;
         };
-        if matches!(instance.life, Life::Running { .. }) && instance.stop.is_none() {
-            let (cause, grace_ms) = how(slot, instance);
+        if matches!(instance.life, Life::Running { .. })
+            && instance.stop.is_none()
+            && let Some((cause, grace_ms)) = how(slot, instance)
+        {
             begin(draft, slot, instance, cause, grace_ms);
         }
     }
@@ -48,19 +51,39 @@ pub(crate) fn failed(view: &View<'_>, slot: Slot, instance: &Instance) -> Option
     if instance.stop.is_some() {
         return None;
     }
-    let pod_grace_ms = view.pod.grace_s * 1_000;
+    let pod_grace_ms = view.pod.grace_s.saturating_mul(1_000);
     if matches!(post_start, PostStart::Failed(_)) {
         return Some((StopCause::PostStartFailed, pod_grace_ms));
     }
-    let kind = failed_probe(instance)?;
+    if replaced(view, slot, instance) {
+        return Some((StopCause::DefinitionChanged, pod_grace_ms));
+    }
+    let Some(kind) = failed_probe(instance) else {
+        let resized = resize::needs_restart(&view.pod[slot], view.seen.history(slot));
+        return resized.then_some((StopCause::Resize, pod_grace_ms));
+    };
     let own = view.pod[slot]
         .probes
         .get(kind)
         .and_then(|probe| probe.grace_s);
     Some((
         StopCause::Probe(kind),
-        own.map_or(pod_grace_ms, |grace_s| grace_s * 1_000),
+        own.map_or(pod_grace_ms, |grace_s| grace_s.saturating_mul(1_000)),
     ))
+}
+
+/// Whether the image was changed of a container that is hash-checked: mains, and sidecars that are
+/// up. A plain init container is let alone: it is over soon enough, and what it did is done.
+fn replaced(view: &View<'_>, slot: Slot, instance: &Instance) -> bool {
+    let container = &view.pod[slot];
+    let checked = match container.kind {
+        Kind::Main => true,
+        Kind::Sidecar => sidecars::is_up(view.pod, slot, instance),
+        Kind::Init | Kind::Ephemeral => false,
+    };
+    let made_from = view.seen.history(slot).definition.as_ref();
+    let image = container.spec.image.as_deref().unwrap_or_default();
+    checked && made_from.is_some_and(|definition| definition.image != image)
 }
 
 /// The startup or liveness probe that has reached its failure threshold.
@@ -132,6 +155,6 @@ fn signal(view: &View<'_>, draft: &mut Draft, slot: Slot, instance: &Instance, s
 }
 
 /// When SIGKILL is due for an instance that was signalled at `signalled`.
-fn kill_due(stop: &Stop, signalled: Time) -> Time {
+pub(crate) fn kill_due(stop: &Stop, signalled: Time) -> Time {
     stop.deadline.max(signalled.plus_ms(LEAST_MS))
 }

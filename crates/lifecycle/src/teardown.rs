@@ -62,7 +62,7 @@ fn init_failed(view: &View<'_>, slot: Slot, container: &Container) -> bool {
     !init_order::has_passed(history)
         && history.exit().is_some_and(|exit| {
             !restarts::restarts_all(container, exit.code)
-                && !restarts::wanted(view.pod, container, exit, false)
+                && !restarts::wanted(view.pod, container, exit, None)
         })
 }
 
@@ -82,12 +82,7 @@ fn main_over(view: &View<'_>, slot: Slot, container: &Container) -> bool {
         }
         Life::Exited { exit, .. } => {
             !restarts::restarts_all(container, exit.code)
-                && !restarts::wanted(
-                    view.pod,
-                    container,
-                    exit,
-                    restarts::killed_by_probe(history),
-                )
+                && !restarts::wanted(view.pod, container, exit, restarts::stopped_for(history))
         }
     }
 }
@@ -116,9 +111,9 @@ pub(crate) fn go_on(view: &View<'_>, draft: &mut Draft) {
             // Condemned by a probe before the end began: the probe's own grace period holds, unless
             // the Pod is being deleted (INV-27).
             Some((cause @ StopCause::Probe(_), grace_ms)) if view.seen.deletion.is_none() => {
-                (cause, grace_ms)
+                Some((cause, grace_ms))
             }
-            _ => (StopCause::Teardown, left_ms),
+            _ => Some((StopCause::Teardown, left_ms)),
         }
     });
     probes::run(view, draft);

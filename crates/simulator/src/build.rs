@@ -1,8 +1,10 @@
 //! Pods for tests, without a manifest.
 
+use k8s_openapi::api::core::v1::ContainerResizePolicy;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use outrigger_pod::{
-    Action, Container, ContainerName, ExitRule, HookAction, Kind, Lifecycle, Operator, Pod, PodUid,
-    Probe, Probes, RestartPolicy, RuleAction,
+    Action, Container, ContainerName, ExitRule, HookAction, HttpGet, Kind, Lifecycle, Operator,
+    Pod, PodUid, Probe, Probes, RestartPolicy, RuleAction, Scheme,
 };
 
 /// Builds a Pod container by container; the methods that say what a container has speak of the
@@ -11,6 +13,12 @@ use outrigger_pod::{
 pub struct Build(Pod);
 
 impl Build {
+    /// Builds on a Pod that there is.
+    #[must_use]
+    pub fn on(pod: Pod) -> Build {
+        Build(pod)
+    }
+
     /// A Pod without containers, with 30 s of grace.
     #[must_use]
     pub fn pod(restart_policy: RestartPolicy) -> Build {
@@ -111,6 +119,78 @@ impl Build {
     #[must_use]
     pub fn pre_stop(self) -> Build {
         self.with(|container| container.lifecycle.pre_stop = Some(hook()))
+    }
+
+    /// Makes the newest container's hooks waits, which the node counts itself.
+    #[must_use]
+    pub fn sleeping(self) -> Build {
+        self.hooks(|| HookAction::Sleep { seconds: 1 })
+    }
+
+    /// Makes the newest container's hooks requests, which the node sends itself.
+    #[must_use]
+    pub fn asking(self) -> Build {
+        self.hooks(|| {
+            HookAction::HttpGet(HttpGet {
+                scheme: Scheme::Http,
+                host: None,
+                port: 80,
+                path: "/".to_owned(),
+                headers: Vec::new(),
+            })
+        })
+    }
+
+    fn hooks(self, action: impl Fn() -> HookAction) -> Build {
+        self.with(|container| {
+            let hooks = &mut container.lifecycle;
+            for hook in [&mut hooks.post_start, &mut hooks.pre_stop] {
+                *hook = hook.take().map(|_| action());
+            }
+        })
+    }
+
+    /// Adds an ephemeral container.
+    #[must_use]
+    pub fn ephemeral(self, name: &str) -> Build {
+        self.container(Kind::Ephemeral, name)
+    }
+
+    /// Gives a container another image.
+    #[must_use]
+    pub fn image(mut self, name: &str, image: &str) -> Build {
+        if let Some(container) = self.named(name) {
+            container.spec.image = Some(image.to_owned());
+        }
+        self
+    }
+
+    /// Gives a container another limit for a resource.
+    #[must_use]
+    pub fn limit(mut self, name: &str, resource: &str, amount: &str) -> Build {
+        if let Some(container) = self.named(name) {
+            let resources = container.spec.resources.get_or_insert_default();
+            let limits = resources.limits.get_or_insert_default();
+            limits.insert(resource.to_owned(), Quantity(amount.to_owned()));
+        }
+        self
+    }
+
+    /// Has the newest container restarted when that resource of it is resized.
+    #[must_use]
+    pub fn restarted_for(self, resource: &str) -> Build {
+        self.with(|container| {
+            let policies = container.spec.resize_policy.get_or_insert_default();
+            policies.push(ContainerResizePolicy {
+                resource_name: resource.to_owned(),
+                restart_policy: "RestartContainer".to_owned(),
+            });
+        })
+    }
+
+    fn named(&mut self, name: &str) -> Option<&mut Container> {
+        let containers = &mut self.0.containers;
+        containers.iter_mut().find(|c| c.name.0 == name)
     }
 
     /// Gives the newest container a policy and a rule of its own.

@@ -37,6 +37,10 @@ pub enum Happened {
     ProbeBegan(Slot, u32, ProbeKind),
     /// A probe ended; true if it succeeded.
     ProbeEnded(Slot, u32, ProbeKind, bool),
+    /// Its manifest was replaced by the next version.
+    Updated,
+    /// A resize was carried out, well or not.
+    Resized(Slot, u32, bool),
     /// Someone asked for deletion.
     DeletionAsked,
     /// The node was killed.

@@ -8,6 +8,7 @@
 //! Start reading at [`live`], which runs one life. A seed gives the same life to the byte.
 
 mod build;
+mod faults;
 mod happened;
 mod life;
 mod oracle;
@@ -20,12 +21,13 @@ mod transcript;
 mod world;
 
 pub use build::{Build, exec_probe};
+pub use faults::{Faults, Order, StepKills};
 pub use happened::{Happened, Trace};
 pub use life::{Life, Settled, live};
 pub use oracle::{Oracle, Violation};
 pub use random::Random;
 pub use scenario::{BadScenario, Expectation, Scenario};
-pub use script::{Faults, OnSignal, Probing, Run, Script, Scripts};
+pub use script::{OnSignal, Probing, Run, Script, Scripts};
 pub use small::{every_small_pod, small_scripts};
 pub use storm::{Storm, storm};
 pub use transcript::transcript;

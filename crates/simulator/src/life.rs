@@ -1,15 +1,19 @@
 //! One life: the planner, the model runtime and the faults, from acceptance to the last trace.
 
-use outrigger_lifecycle::{Ending, Fact, Sandbox, Seen, Status, Step, StopCause, Time, plan};
+mod node;
+
+use outrigger_lifecycle::{Fact, Sandbox, Seen, Status, Step, Time, plan};
 use outrigger_pod::Pod;
 
-use crate::world::{Coming, Keeper};
-use crate::{Faults, Happened, Scripts, Trace, World};
+use crate::world::Coming;
+use crate::{Faults, Order, Scripts, StepKills, Trace, World};
 
 /// How long a Pod may go on before it is deleted, in milliseconds.
 const HORIZON_MS: u64 = 30 * 60_000;
 /// How many facts one instant may bring; more is a hot loop.
 const MAX_FACTS_AT_ONCE: usize = 500;
+/// How often a life may go round; more is a hot loop that goes slowly.
+const MAX_ROUNDS: usize = 200_000;
 
 /// How a life settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub enum Settled {
 /// A life that was lived.
 #[derive(Debug)]
 pub struct Life {
+    /// The Pod, and the versions that replaced it, in order.
+    pub pods: Vec<Pod>,
     /// What really happened.
     pub trace: Trace,
     /// What the node did and saw: the Pod's record.
@@ -38,24 +44,46 @@ pub struct Life {
     pub settled: Settled,
 }
 
-struct Node<'a> {
-    pod: &'a Pod,
+impl Life {
+    /// The newest version of the Pod.
+    ///
+    /// # Panics
+    /// Never: a life has a Pod.
+    #[must_use]
+    pub fn pod(&self) -> &Pod {
+        &self.pods[self.pods.len() - 1]
+    }
+}
+
+struct Node {
+    /// The Pod, in all its versions.
+    pods: Vec<Pod>,
     seen: Seen,
     up: bool,
     /// What the shim's ledger holds for a node that is down.
     ledger: Vec<Fact>,
     record: Vec<(Time, Fact)>,
     statuses: Vec<(usize, Time, Status)>,
+    /// What is asked of a node that is down, by somebody who asks until it listens.
+    asked: Vec<Order>,
     sandbox_failures: u32,
+    /// At which steps it is killed, how many it has taken up, and at which probes it was killed.
+    step_kills: Option<StepKills>,
+    steps: usize,
+    killed_at: Vec<Step>,
 }
 
 /// Lives one life of `pod`. The same arguments give the same life.
 #[must_use]
 pub fn live(pod: &Pod, scripts: Scripts, faults: &Faults, seed: u64) -> Life {
-    let mut world = World::new(scripts, seed, faults.delay_ms);
+    let mut world = World::new(scripts, seed, faults);
     let start = world.now;
     for (ms, grace_s) in &faults.deletions {
-        world.at(start.plus_ms(*ms), Coming::Delete { grace_s: *grace_s });
+        world.at(start.plus_ms(*ms), Coming::Order(Order::Delete(*grace_s)));
+    }
+    for (ms, pod) in &faults.updates {
+        let order = Order::Update(Box::new(pod.clone()));
+        world.at(start.plus_ms(*ms), Coming::Order(order));
     }
     for (ms, back_after_ms) in &faults.node_kills {
         world.at(
@@ -66,21 +94,29 @@ pub fn live(pod: &Pod, scripts: Scripts, faults: &Faults, seed: u64) -> Life {
         );
     }
     for ms in &faults.shim_kills {
-        world.at(start.plus_ms(*ms), Coming::KillShim);
+        world.at(start.plus_ms(*ms), Coming::Order(Order::KillShim));
     }
-    world.at(start.plus_ms(HORIZON_MS), Coming::Delete { grace_s: None });
+    world.at(
+        start.plus_ms(HORIZON_MS),
+        Coming::Order(Order::Delete(None)),
+    );
     let mut node = Node {
-        pod,
+        pods: vec![pod.clone()],
         seen: Seen::new(pod, start),
         up: true,
         ledger: Vec::new(),
         record: Vec::new(),
         statuses: Vec::new(),
+        asked: Vec::new(),
         sandbox_failures: faults.sandbox_failures,
+        step_kills: faults.step_kills,
+        steps: 0,
+        killed_at: Vec::new(),
     };
     let settled = run(&mut node, &mut world);
-    let status = plan(pod, &node.seen, world.now).status;
+    let status = plan(node.pod(), &node.seen, world.now).status;
     Life {
+        pods: node.pods,
         trace: world.trace,
         record: node.record,
         status,
@@ -89,19 +125,21 @@ pub fn live(pod: &Pod, scripts: Scripts, faults: &Faults, seed: u64) -> Life {
     }
 }
 
-fn run(node: &mut Node<'_>, world: &mut World) -> Settled {
-    loop {
+fn run(node: &mut Node, world: &mut World) -> Settled {
+    for _ in 0..MAX_ROUNDS {
         let mut wake = None;
         while node.up {
-            let plan = plan(node.pod, &node.seen, world.now);
+            let plan = plan(node.pod(), &node.seen, world.now);
             wake = plan.wake;
             if plan.steps.is_empty() {
                 node.show(world.now, plan.status);
                 break;
             }
             for (step, because) in plan.steps {
-                node.observe(world.now, Fact::Began(step.clone(), because));
-                node.perform(world, &step);
+                if !node.take_up(world, step, because) {
+                    wake = None;
+                    break;
+                }
             }
             let busy = node.record.len().checked_sub(MAX_FACTS_AT_ONCE);
             if busy.is_some_and(|index| node.record[index].0 == world.now) {
@@ -117,124 +155,5 @@ fn run(node: &mut Node<'_>, world: &mut World) -> Settled {
             (None, None) => return Settled::Stuck,
         }
     }
-}
-
-impl Node<'_> {
-    fn observe(&mut self, at: Time, fact: Fact) {
-        self.seen.observe(self.pod, at, &fact);
-        self.record.push((at, fact));
-    }
-
-    fn show(&mut self, now: Time, status: Status) {
-        let same = self.statuses.last().is_some_and(|last| last.2 == status);
-        if !same {
-            self.statuses.push((self.record.len(), now, status));
-        }
-    }
-
-    fn take(&mut self, world: &mut World, coming: Coming) {
-        match coming {
-            Coming::Start { slot, attempt } => world.start(slot, attempt),
-            Coming::End {
-                slot,
-                attempt,
-                code,
-                life,
-            } => world.end(slot, attempt, code, life),
-            Coming::HookEnd {
-                slot,
-                attempt,
-                hook,
-                good,
-            } => world.hook_end(slot, attempt, hook, good),
-            Coming::Report { fact, keeper } => match (self.up, keeper) {
-                (true, _) => self.observe(world.now, fact),
-                (false, Keeper::Shim) => self.ledger.push(fact),
-                (false, Keeper::Node) => {}
-            },
-            Coming::Delete { grace_s } => {
-                world.happened(Happened::DeletionAsked);
-                if self.up {
-                    self.observe(world.now, Fact::DeleteRequested { grace_s });
-                } else {
-                    world.after_ms(1_000, Coming::Delete { grace_s });
-                }
-            }
-            Coming::KillNode { back_after_ms } if self.up => {
-                self.up = false;
-                world.happened(Happened::NodeDied);
-                world.kill_node();
-                world.after_ms(back_after_ms, Coming::NodeBack);
-            }
-            Coming::KillNode { .. } => {}
-            Coming::NodeBack => {
-                self.up = true;
-                world.happened(Happened::NodeBack);
-                self.observe(world.now, Fact::NodeRestarted);
-                for fact in std::mem::take(&mut self.ledger) {
-                    self.observe(world.now, fact);
-                }
-            }
-            Coming::KillShim => {
-                if matches!(self.seen.sandbox, Sandbox::Ready { .. }) {
-                    world.kill_shim();
-                    world.report(Fact::SandboxLost, Keeper::Shim);
-                }
-            }
-        }
-    }
-
-    fn perform(&mut self, world: &mut World, step: &Step) {
-        match step {
-            Step::PrepareSandbox if self.sandbox_failures > 0 => {
-                self.sandbox_failures -= 1;
-                let (reason, message) = ("FailedMount".to_owned(), "scripted".to_owned());
-                world.report(Fact::SandboxFailed { reason, message }, Keeper::Node);
-            }
-            Step::PrepareSandbox => world.make_sandbox(),
-            Step::Start { slot, attempt } => {
-                world.happened(Happened::StartAsked(*slot, *attempt));
-                world.after_ms(
-                    1,
-                    Coming::Start {
-                        slot: *slot,
-                        attempt: *attempt,
-                    },
-                );
-            }
-            Step::RunHook {
-                slot,
-                attempt,
-                hook,
-            } => world.hook(*slot, *attempt, *hook),
-            Step::Probe {
-                slot,
-                attempt,
-                kind,
-            } => world.probe(*slot, *attempt, *kind),
-            Step::Stop {
-                slot,
-                attempt,
-                cause,
-                grace_ms,
-            } => {
-                let for_probe = matches!(cause, StopCause::Probe(_));
-                world.happened(Happened::StopBegan(*slot, *attempt, for_probe, *grace_ms));
-            }
-            Step::Signal { slot, attempt, .. } => world.signal(*slot, *attempt),
-            Step::Kill { slot, attempt } => world.kill(*slot, *attempt),
-            Step::BeginTeardown { grace_ms, ending } => {
-                world.happened(Happened::TeardownBegan(
-                    *grace_ms,
-                    *ending == Ending::Deleted,
-                ));
-            }
-            Step::BeginReset { .. } => {}
-            Step::FinishReset => world.happened(Happened::ResetDone),
-            Step::ReleaseSandbox => {
-                world.happened(Happened::Released);
-                world.report(Fact::SandboxReleased, Keeper::Node);
-            }
-        }
-    }
+    Settled::Endless
 }

@@ -7,7 +7,7 @@ mod order;
 use std::fmt;
 
 use outrigger_lifecycle::{Phase, Time};
-use outrigger_pod::{Kind, Pod, Slot};
+use outrigger_pod::{HookAction, Kind, Pod, Slot};
 
 use crate::{Faults, Happened, Life, Settled};
 use container::Container;
@@ -38,6 +38,8 @@ impl fmt::Display for Violation {
 /// What the oracle knows while it reads a trace.
 pub struct Oracle<'a> {
     pod: &'a Pod,
+    /// The versions of the Pod that are to come.
+    updates: &'a [Pod],
     delay_ms: u64,
     containers: Vec<Container>,
     /// When the Pod's end began and its grace period in milliseconds.
@@ -56,9 +58,10 @@ pub struct Oracle<'a> {
 impl<'a> Oracle<'a> {
     /// Everything that was wrong in a life.
     #[must_use]
-    pub fn judge(pod: &'a Pod, faults: &Faults, life: &Life) -> Vec<Violation> {
+    pub fn judge(pod: &'a Pod, faults: &Faults, life: &'a Life) -> Vec<Violation> {
         let mut oracle = Oracle {
             pod,
+            updates: life.pods.get(1..).unwrap_or_default(),
             delay_ms: faults.delay_ms,
             containers: vec![Container::default(); pod.containers.len()],
             teardown: None,
@@ -97,7 +100,10 @@ impl<'a> Oracle<'a> {
         let late = self.released
             && !matches!(
                 happened,
-                Happened::DeletionAsked | Happened::NodeDied | Happened::NodeBack
+                Happened::DeletionAsked
+                    | Happened::Updated
+                    | Happened::NodeDied
+                    | Happened::NodeBack
             );
         self.deny(
             late && !matches!(happened, Happened::HookEnded(..) | Happened::Released),
@@ -112,8 +118,10 @@ impl<'a> Oracle<'a> {
             Happened::Exited(slot, attempt, code, _) => self.exited(*slot, *attempt, *code),
             Happened::OutOfMemory(slot, _) => self.containers[slot.0].oom = true,
             Happened::NotCreated(slot, _) => {
-                self.containers[slot.0].retrying = true;
-                self.containers[slot.0].asked = false;
+                let container = &mut self.containers[slot.0];
+                container.retrying = true;
+                container.asked = false;
+                container.redefined |= container.asked_anew;
             }
             Happened::StopBegan(slot, _, for_probe, grace_ms) => {
                 let container = &mut self.containers[slot.0];
@@ -146,11 +154,14 @@ impl<'a> Oracle<'a> {
     fn read_of_the_pod(&mut self, happened: &Happened) {
         match happened {
             Happened::SandboxMade => self.shim_up = true,
-            // A node that was killed no longer waits for the preStop hooks that it had begun.
-            Happened::NodeBack => self
-                .containers
-                .iter_mut()
-                .for_each(|c| c.pre_stop_runs = false),
+            Happened::Updated => self.update(),
+            // A node that was killed does not hear the answers to the requests that it had sent.
+            Happened::NodeBack => {
+                for (container, declared) in self.containers.iter_mut().zip(&self.pod.containers) {
+                    container.pre_stop_runs &=
+                        !matches!(declared.lifecycle.pre_stop, Some(HookAction::HttpGet(_)));
+                }
+            }
             Happened::ShimDied => {
                 self.shim_died = true;
                 self.shim_up = false;
@@ -179,6 +190,29 @@ impl<'a> Oracle<'a> {
             }
             _ => {}
         }
+    }
+
+    /// A container whose image or resources were changed may run again whatever its policy, and its
+    /// back-off begins anew.
+    fn update(&mut self) {
+        let Some((next, rest)) = self.updates.split_first() else {
+            return;
+        };
+        for ((old, new), container) in self
+            .pod
+            .containers
+            .iter()
+            .zip(&next.containers)
+            .zip(&mut self.containers)
+        {
+            if (&old.spec.image, &old.spec.resources) != (&new.spec.image, &new.spec.resources) {
+                container.redefined = true;
+                container.unsure = true;
+            }
+        }
+        self.containers
+            .resize_with(next.containers.len(), Container::default);
+        (self.pod, self.updates) = (next, rest);
     }
 
     /// After the loss of the sandbox or a reset, init containers run again.

@@ -2,6 +2,7 @@
 //! what must come of it. `scenarios/README.md` tells how to write one.
 
 mod lines;
+mod updates;
 
 use std::fmt;
 
@@ -74,6 +75,10 @@ impl Scenario {
             };
             lines::read(&mut reading, line).map_err(bad)?;
         }
+        updates::apply(&mut reading).map_err(|what| BadScenario {
+            line: script.lines().count(),
+            what,
+        })?;
         Ok(Scenario {
             pod: reading.build.done(),
             scripts: reading.scripts,
@@ -138,6 +143,8 @@ struct Reading {
     faults: Faults,
     expectations: Vec<Expectation>,
     slots: usize,
+    /// When the manifest is changed, and how, in the words of the script.
+    updates: Vec<(u64, Vec<String>)>,
 }
 
 impl Default for Reading {
@@ -148,6 +155,7 @@ impl Default for Reading {
             faults: Faults::default(),
             expectations: Vec::new(),
             slots: 0,
+            updates: Vec::new(),
         }
     }
 }

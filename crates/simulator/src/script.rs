@@ -130,18 +130,3 @@ impl Scripts {
         script.get(index).copied().unwrap_or(Run::ends(0, 0))
     }
 }
-
-/// What goes wrong around the Pod.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// When deletion is asked for: milliseconds, and seconds of grace instead of the Pod's own.
-    pub deletions: Vec<(u64, Option<u64>)>,
-    /// When the node is killed, in milliseconds, and how long until it is back.
-    pub node_kills: Vec<(u64, u64)>,
-    /// When the shim is killed, in milliseconds.
-    pub shim_kills: Vec<u64>,
-    /// How many attempts to make the sandbox fail.
-    pub sandbox_failures: u32,
-    /// The longest that a report takes from the shim to the node, in milliseconds.
-    pub delay_ms: u64,
-}

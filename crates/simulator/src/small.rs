@@ -65,6 +65,7 @@ fn traits(kind: Kind) -> &'static [Trait] {
     match kind {
         Kind::Init => &[Trait::Plain, Trait::Restarts, Trait::RestartsAll],
         Kind::Sidecar => &[Trait::Plain, Trait::Startup, Trait::Liveness, Trait::Hooks],
+        Kind::Ephemeral => &[Trait::Plain],
         Kind::Main => &[
             Trait::Plain,
             Trait::Startup,
@@ -116,6 +117,7 @@ fn runs(kind: Kind) -> Vec<Vec<Run>> {
             vec![ends(1), Run::serves()],
             vec![sick, Run::serves()],
         ],
+        Kind::Ephemeral => vec![vec![ends(1)]],
         Kind::Main => vec![
             vec![ends(0)],
             vec![ends(1), ends(0)],

@@ -2,7 +2,7 @@
 
 use outrigger_pod::{Kind, Pod, RestartPolicy, RuleAction, Slot};
 
-use crate::{Build, Faults, Random, Run, Scripts, exec_probe};
+use crate::{Build, Faults, Random, Run, Scripts, StepKills, exec_probe};
 
 /// What a seed makes.
 #[derive(Debug, Clone)]
@@ -29,7 +29,11 @@ pub fn storm(seed: u64) -> Storm {
             (slot, runs)
         })
         .collect();
-    let faults = faults(&mut random);
+    let mut faults = faults(&mut random);
+    if random.chance(15) {
+        faults.updates = updates(&mut random, &pod);
+        faults.resize_failures = u32::from(random.chance(30));
+    }
     Storm {
         pod,
         scripts: Scripts(scripts),
@@ -103,7 +107,38 @@ fn add(random: &mut Random, build: Build, kind: Kind, name: &str) -> Build {
     if random.chance(30) {
         build = build.pre_stop();
     }
+    if random.chance(10) {
+        build = build.restarted_for("cpu");
+    }
+    build = match random.below(5) {
+        0 => build.sleeping(),
+        1 => build.asking(),
+        _ => build,
+    };
     build
+}
+
+/// One to three newer versions of a Pod.
+fn updates(random: &mut Random, pod: &Pod) -> Vec<(u64, Pod)> {
+    let mut build = Build::on(pod.clone());
+    let mut at_ms = 0;
+    let mut updates = Vec::new();
+    for index in 0..=random.below(3) {
+        let name = random.pick(&["i0", "i1", "m0", "m1"]);
+        build = match random.below(4) {
+            0 => build.ephemeral(&format!("e{index}")),
+            1 => build.limit(
+                name,
+                random.pick(&["cpu", "memory"]),
+                random.pick(&["1", "2"]),
+            ),
+            2 => build.grace_s(random.pick(&[1, 7])),
+            _ => build.image(name, random.pick(&["new", "newer"])),
+        };
+        at_ms += random.pick(&[0, 3, 1_003, 12_000, 300_000]);
+        updates.push((at_ms, build.clone().done()));
+    }
+    updates
 }
 
 fn faults(random: &mut Random) -> Faults {
@@ -129,6 +164,15 @@ fn faults(random: &mut Random) -> Faults {
         faults
             .node_kills
             .push((moment, random.pick(&[1, 200, 30_000])));
+    }
+    if random.chance(30) {
+        faults.step_kills = Some(StepKills {
+            at: random
+                .chance(80)
+                .then(|| random.pick(&[0, 1, 2, 3, 5, 8, 13, 21, 34])),
+            before: random.chance(50),
+            down_ms: random.pick(&[0, 0, 50, 3_000]),
+        });
     }
     if random.chance(10) {
         faults

@@ -13,7 +13,8 @@ use crate::Life;
 
 /// One line a step or exit, times in seconds since acceptance. Of probes only changes are told.
 #[must_use]
-pub fn transcript(pod: &Pod, life: &Life) -> String {
+pub fn transcript(life: &Life) -> String {
+    let pod = life.pod();
     let mut text = String::new();
     let Some(start) = life.record.first().map(|(time, _)| *time) else {
         return text;
@@ -77,6 +78,11 @@ fn told(pod: &Pod, fact: &Fact, probed: &mut Probed) -> Option<String> {
         Fact::SandboxFailed { reason, .. } => format!("no sandbox: {reason}"),
         Fact::SandboxLost => "the shim dies".to_owned(),
         Fact::NodeRestarted => "the node restarts".to_owned(),
+        Fact::Updated => "the manifest is replaced".to_owned(),
+        Fact::Resized { slot, result, .. } => match result {
+            Ok(()) => format!("{} is resized", pod[*slot].name),
+            Err(message) => format!("{} is not resized: {message}", pod[*slot].name),
+        },
         Fact::DeleteRequested { .. } => "deletion is asked for".to_owned(),
         Fact::SandboxReady | Fact::SandboxReleased | Fact::Started { .. } => return None,
     };
@@ -100,6 +106,7 @@ fn words(pod: &Pod, step: &Step) -> String {
         Step::Stop { slot, grace_ms, .. } => {
             format!("stop {} within {grace_ms} ms", pod[*slot].name)
         }
+        Step::Resize { slot, .. } => format!("resize {}", pod[*slot].name),
         Step::Signal { slot, left_ms, .. } => {
             format!("TERM {}, {left_ms} ms left", pod[*slot].name)
         }
@@ -138,8 +145,12 @@ fn changes(pod: &Pod, before: Option<&Status>, status: &Status) -> Vec<String> {
         lines.push(format!("pod: {}", of_the_pod.join(", ")));
     }
     for (slot, container) in pod.slots() {
-        let now = container_words(&status.containers[slot.0]);
-        let then = before.map(|before| container_words(&before.containers[slot.0]));
+        // A container that was added later has no status yet.
+        let Some(now) = status.containers.get(slot.0).map(container_words) else {
+            continue;
+        };
+        let then = before.and_then(|before| before.containers.get(slot.0));
+        let then = then.map(container_words);
         if then.as_ref() != Some(&now) {
             lines.push(format!("{}: {now}", container.name));
         }

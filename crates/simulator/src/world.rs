@@ -1,12 +1,16 @@
 //! The model runtime: containers that live by their scripts, and what comes of what the node asks
 //! of them.
 
-use std::collections::BTreeMap;
+mod answers;
+mod hooks;
 
-use outrigger_lifecycle::{Exit, ExitReason, Fact, HookKind, Outcome, StartFailure, Time};
-use outrigger_pod::{ProbeKind, Slot};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Happened, OnSignal, Probing, Random, Run, Scripts, Trace};
+use outrigger_lifecycle::{Exit, ExitReason, Fact, HookKind, StartFailure, Time};
+use outrigger_pod::Slot;
+
+use crate::{Faults, Happened, OnSignal, Order, Random, Run, Scripts, Trace};
+use hooks::Hook;
 
 /// Who keeps a report until the node takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +44,11 @@ pub(crate) enum Coming {
         fact: Fact,
         keeper: Keeper,
     },
-    Delete {
-        grace_s: Option<u64>,
-    },
+    Order(Order),
     KillNode {
         back_after_ms: u64,
     },
     NodeBack,
-    KillShim,
 }
 
 struct Process {
@@ -70,21 +71,39 @@ pub struct World {
     /// Whether there is a shim to ask; requests to a dead one come to nothing.
     shim_up: bool,
     processes: BTreeMap<Slot, Process>,
+    /// The instances whose start was asked for, and those that the shim has started, signalled and
+    /// killed: it does nothing twice.
+    asked: BTreeSet<(Slot, u32)>,
+    known: BTreeSet<(Slot, u32)>,
+    signalled: BTreeSet<(Slot, u32)>,
+    killed: BTreeSet<(Slot, u32)>,
+    hooks: BTreeMap<(Slot, u32, HookKind), Hook>,
+    released: bool,
+    resize_failures: u32,
+    upon: Vec<(Happened, u64, Order)>,
     lives: u64,
     coming: BTreeMap<(Time, u64), Coming>,
     order: u64,
 }
 
 impl World {
-    pub(crate) fn new(scripts: Scripts, seed: u64, delay_ms: u64) -> World {
+    pub(crate) fn new(scripts: Scripts, seed: u64, faults: &Faults) -> World {
         World {
             now: Time::from_ms(1_000),
             trace: Vec::new(),
             scripts,
             random: Random::new(seed),
-            delay_ms,
+            delay_ms: faults.delay_ms,
             shim_up: false,
             processes: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            known: BTreeSet::new(),
+            signalled: BTreeSet::new(),
+            killed: BTreeSet::new(),
+            hooks: BTreeMap::new(),
+            released: false,
+            resize_failures: faults.resize_failures,
+            upon: faults.upon.clone(),
             lives: 0,
             coming: BTreeMap::new(),
             order: 0,
@@ -92,6 +111,10 @@ impl World {
     }
 
     pub(crate) fn happened(&mut self, what: Happened) {
+        if let Some(index) = self.upon.iter().position(|(upon, ..)| *upon == what) {
+            let (_, after_ms, order) = self.upon.remove(index);
+            self.after_ms(after_ms, Coming::Order(order));
+        }
         self.trace.push((self.now, what));
     }
 
@@ -125,21 +148,46 @@ impl World {
 
     /// What the node had in flight by itself is lost.
     pub(crate) fn kill_node(&mut self) {
-        self.coming.retain(|_, coming| {
-            !matches!(
-                coming,
-                Coming::Report {
-                    keeper: Keeper::Node,
-                    ..
-                }
-            )
+        let hooks = &self.hooks;
+        self.coming.retain(|_, coming| match coming {
+            Coming::Report { keeper, .. } => *keeper == Keeper::Shim,
+            Coming::HookEnd {
+                slot,
+                attempt,
+                hook,
+                ..
+            } => hooks
+                .get(&(*slot, *attempt, *hook))
+                .is_none_or(|hook| !hook.is_nodes),
+            _ => true,
         });
+    }
+
+    /// A node that is back hears all that the shim has to tell, and from then on nothing is carried
+    /// out that an earlier connection asked for.
+    pub(crate) fn greet(&mut self) -> Vec<Fact> {
+        let coming = std::mem::take(&mut self.coming);
+        let mut told = Vec::new();
+        for (when, coming) in coming {
+            match coming {
+                Coming::Start { .. } => {}
+                Coming::Report {
+                    fact,
+                    keeper: Keeper::Shim,
+                } => told.push(fact),
+                other => {
+                    self.coming.insert(when, other);
+                }
+            }
+        }
+        told
     }
 
     /// Everything that the shim held dies with it.
     pub(crate) fn kill_shim(&mut self) {
         self.happened(Happened::ShimDied);
         self.shim_up = false;
+        self.hooks.clear();
         for (slot, process) in std::mem::take(&mut self.processes) {
             self.happened(Happened::Exited(slot, process.attempt, 137, true));
         }
@@ -152,13 +200,29 @@ impl World {
     }
 
     pub(crate) fn make_sandbox(&mut self) {
-        self.happened(Happened::SandboxMade);
-        self.shim_up = true;
+        if !self.shim_up {
+            self.happened(Happened::SandboxMade);
+            self.shim_up = true;
+        }
         self.report(Fact::SandboxReady, Keeper::Node);
     }
 
+    pub(crate) fn release(&mut self) {
+        if !self.released {
+            self.released = true;
+            self.happened(Happened::Released);
+        }
+        self.report(Fact::SandboxReleased, Keeper::Node);
+    }
+
+    pub(crate) fn ask_for_start(&mut self, slot: Slot, attempt: u32) {
+        if self.asked.insert((slot, attempt)) {
+            self.happened(Happened::StartAsked(slot, attempt));
+        }
+    }
+
     pub(crate) fn start(&mut self, slot: Slot, attempt: u32) {
-        if !self.shim_up {
+        if !self.shim_up || !self.known.insert((slot, attempt)) {
             return;
         }
         let run = self.scripts.run(slot, attempt);
@@ -168,6 +232,10 @@ impl World {
                 true => Happened::Exited(slot, attempt, 128, false),
                 false => Happened::NotCreated(slot, attempt),
             });
+            if !can_be_created {
+                self.asked.remove(&(slot, attempt));
+                self.known.remove(&(slot, attempt));
+            }
             let failure = StartFailure {
                 reason: "CreateContainerError".to_owned(),
                 message: "scripted".to_owned(),
@@ -247,6 +315,9 @@ impl World {
     }
 
     pub(crate) fn signal(&mut self, slot: Slot, attempt: u32) {
+        if !self.signalled.insert((slot, attempt)) {
+            return;
+        }
         self.happened(Happened::Signalled(slot, attempt));
         let Some(process) = self
             .processes
@@ -270,6 +341,9 @@ impl World {
     }
 
     pub(crate) fn kill(&mut self, slot: Slot, attempt: u32) {
+        if !self.killed.insert((slot, attempt)) {
+            return;
+        }
         self.happened(Happened::Killed(slot, attempt));
         if self
             .processes
@@ -278,85 +352,5 @@ impl World {
         {
             self.exit(slot, attempt, 137, true);
         }
-    }
-
-    pub(crate) fn hook(&mut self, slot: Slot, attempt: u32, hook: HookKind) {
-        self.happened(Happened::HookBegan(slot, attempt, hook));
-        let run = self.scripts.run(slot, attempt);
-        let (ms, good) = match hook {
-            HookKind::PostStart => run.post_start,
-            HookKind::PreStop => run.pre_stop,
-        };
-        self.after_ms(
-            ms,
-            Coming::HookEnd {
-                slot,
-                attempt,
-                hook,
-                good,
-            },
-        );
-    }
-
-    pub(crate) fn hook_end(&mut self, slot: Slot, attempt: u32, hook: HookKind, good: bool) {
-        let lives = self
-            .processes
-            .get(&slot)
-            .is_some_and(|process| process.attempt == attempt);
-        let good = good && lives;
-        self.happened(Happened::HookEnded(slot, attempt, hook, good));
-        let result = if good {
-            Ok(())
-        } else {
-            Err("scripted".to_owned())
-        };
-        self.report(
-            Fact::HookEnded {
-                slot,
-                attempt,
-                hook,
-                result,
-            },
-            Keeper::Node,
-        );
-    }
-
-    pub(crate) fn probe(&mut self, slot: Slot, attempt: u32, kind: ProbeKind) {
-        self.happened(Happened::ProbeBegan(slot, attempt, kind));
-        let outcome = match self
-            .processes
-            .get(&slot)
-            .filter(|process| process.attempt == attempt)
-        {
-            None => Outcome::Error("no such process".to_owned()),
-            Some(process) => {
-                let age_ms = self.now.since_ms(process.started);
-                let good = match (kind, process.run.probing) {
-                    (ProbeKind::Startup, _) => {
-                        process.run.up_after_ms.is_some_and(|up| age_ms >= up)
-                    }
-                    (_, Probing::Good) => true,
-                    (_, Probing::FailsFrom(from_ms)) => age_ms < from_ms,
-                    (_, Probing::GoodFrom(from_ms)) => age_ms >= from_ms,
-                    (_, Probing::Shaky) => self.random.chance(50),
-                };
-                if good {
-                    Outcome::Success
-                } else {
-                    Outcome::Failure("scripted".to_owned())
-                }
-            }
-        };
-        let good = outcome == Outcome::Success;
-        self.happened(Happened::ProbeEnded(slot, attempt, kind, good));
-        self.report(
-            Fact::Probed {
-                slot,
-                attempt,
-                kind,
-                outcome,
-            },
-            Keeper::Node,
-        );
     }
 }

@@ -20,7 +20,7 @@ fn sweep(faults: &Faults) -> (usize, usize) {
                     .map(ToString::to_string)
                     .collect::<Vec<_>>()
                     .join("\n"),
-                transcript(&pod, &life)
+                transcript(&life)
             );
             lives += 1;
         }

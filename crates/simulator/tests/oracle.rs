@@ -47,6 +47,10 @@ const FAILS: &str = "
 pod Never
 main m : exit 1 1
 main n : exit 0 9";
+const LOOKED_INTO: &str = "
+pod Never
+main m : exit 0 9
+update 2 ephemeral e : exit 1 1";
 const WELL: &str = "
 pod Never
 main m : exit 0 1";
@@ -89,6 +93,8 @@ fn starts() -> Vec<Case> {
         };
         DELETED "INV-11" "second instance": |life| repeat(life, |h| *h == StartAsked(N, 0));
         DELETED "INV-11" "two instances": |life| repeat(life, |h| *h == Started(N, 0));
+        LOOKED_INTO "INV-11" "asked for again": |life|
+            insert_after(life, |h| matches!(h, Exited(Slot(1), ..)), StartAsked(Slot(1), 1));
         CRASHES "INV-12" "attempt 0": |life| {
             let asked = life.trace.iter_mut().find(|(_, h)| *h == StartAsked(Slot(0), 1));
             asked.expect("a restart").1 = StartAsked(Slot(0), 0);

@@ -31,7 +31,7 @@ fn faults(path: &Path, text: &str) -> Vec<String> {
         Err(bad) => return vec![bad.to_string()],
     };
     let life = scenario.live();
-    let told = transcript(&scenario.pod, &life);
+    let told = transcript(&life);
     let mut faults: Vec<String> = Oracle::judge(&scenario.pod, &scenario.faults, &life)
         .iter()
         .map(ToString::to_string)

@@ -28,7 +28,7 @@ fn weather(seed: u64) {
         storm.faults,
         storm.pod,
         storm.scripts,
-        transcript(&storm.pod, &life)
+        transcript(&life)
     );
     if seed.is_multiple_of(1_000) {
         let again = live(&storm.pod, storm.scripts, &storm.faults, seed);

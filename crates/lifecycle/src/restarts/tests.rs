@@ -39,7 +39,7 @@ fn the_pods_policy_decides_as_in_the_table() {
     ];
     for (policy, kind, code, expected) in table {
         let pod = pod(policy, vec![container(kind, "c")]);
-        let answer = wanted(&pod, &pod.containers[0], &exit(0, code), false);
+        let answer = wanted(&pod, &pod.containers[0], &exit(0, code), None);
         assert_eq!(answer, expected, "{kind:?} under {policy:?} exits {code}");
     }
 }
@@ -55,7 +55,7 @@ fn a_containers_own_policy_goes_before_the_pods() {
         let mut main = container(Main, "c");
         main.restart_policy = Some(own);
         let pod = pod(of_pod, vec![main]);
-        let answer = wanted(&pod, &pod.containers[0], &exit(0, code), false);
+        let answer = wanted(&pod, &pod.containers[0], &exit(0, code), None);
         assert_eq!(answer, expected, "{own:?} in a Pod {of_pod:?} exits {code}");
     }
 }
@@ -74,7 +74,7 @@ fn a_rule_that_matches_restarts_whatever_the_policy() {
         main.restart_policy = Some(Never);
         main.restart_rules = vec![rule(RuleAction::Restart, operator, values)];
         let pod = pod(Always, vec![main]);
-        let answer = wanted(&pod, &pod.containers[0], &exit(0, code), false);
+        let answer = wanted(&pod, &pod.containers[0], &exit(0, code), None);
         assert_eq!(answer, expected, "{operator:?} {values:?}, exit {code}");
     }
 }
@@ -95,7 +95,12 @@ fn the_first_rule_that_matches_decides_about_all_containers() {
 fn a_probes_kill_is_a_failure_under_on_failure_only() {
     for (policy, expected) in [(Always, true), (OnFailure, true), (Never, false)] {
         let pod = pod(policy, vec![container(Main, "c")]);
-        let answer = wanted(&pod, &pod.containers[0], &exit(0, 0), true);
+        let answer = wanted(
+            &pod,
+            &pod.containers[0],
+            &exit(0, 0),
+            Some(StopCause::Probe(ProbeKind::Liveness)),
+        );
         assert_eq!(answer, expected, "{policy:?}");
     }
 }
@@ -105,8 +110,8 @@ fn an_init_that_was_short_of_memory_has_failed_though_it_exited_0() {
     let pod = pod(OnFailure, vec![container(Init, "i"), container(Main, "m")]);
     let mut oom = exit(0, 0);
     oom.reason = ExitReason::OomKilled;
-    assert!(wanted(&pod, &pod.containers[0], &oom, false));
-    assert!(!wanted(&pod, &pod.containers[1], &oom, false));
+    assert!(wanted(&pod, &pod.containers[0], &oom, None));
+    assert!(!wanted(&pod, &pod.containers[1], &oom, None));
 }
 
 /// Starts the next instance when it is due, lets it run for a while and answers how long the

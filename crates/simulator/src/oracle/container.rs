@@ -21,6 +21,10 @@ pub(super) struct Container {
     pub(super) exited_at: Option<Time>,
     /// Its newest end came from a probe's kill.
     pub(super) probe_killed: bool,
+    /// Its definition was changed since its newest start was asked for.
+    pub(super) redefined: bool,
+    /// The newest start was asked for because of such a change.
+    pub(super) asked_anew: bool,
     /// All containers were started anew since its newest end.
     pub(super) reset: bool,
     /// Its newest creation failed.
@@ -28,6 +32,7 @@ pub(super) struct Container {
     /// Of the newest instance: since when it is stopped, the grace in ms, and whether for a probe.
     pub(super) stop: Option<(Time, u64, bool)>,
     pub(super) signalled_at: Option<Time>,
+    pub(super) post_starts: u32,
     pub(super) pre_stops: u32,
     pub(super) pre_stop_runs: bool,
     pub(super) post_start_done: bool,
@@ -52,6 +57,7 @@ impl Container {
         self.started_at = now;
         self.stop = None;
         self.signalled_at = None;
+        self.post_starts = 0;
         self.pre_stops = 0;
         self.pre_stop_runs = false;
         self.post_start_done = false;

@@ -1,7 +1,7 @@
 //! The oracle's eye on starts, ends, signals, hooks and probes.
 
 use outrigger_lifecycle::HookKind;
-use outrigger_pod::{Kind, ProbeKind, RestartPolicy, Slot};
+use outrigger_pod::{HookAction, Kind, ProbeKind, RestartPolicy, Slot};
 
 use super::Oracle;
 
@@ -16,6 +16,12 @@ impl Oracle<'_> {
         self.deny(lives, "INV-11", || {
             format!("second instance of {slot:?} asked for")
         });
+        if kind == Kind::Ephemeral {
+            let again = self.containers[slot.0].attempt.is_some();
+            self.deny(again, "INV-11", || format!("{slot:?} asked for again"));
+            self.containers[slot.0].asked = true;
+            return;
+        }
         let before: Vec<Slot> = self
             .pod
             .slots()
@@ -27,6 +33,7 @@ impl Oracle<'_> {
             let (missing, invariant) = match self.pod[other].kind {
                 Kind::Init => (!container.done, "INV-01"),
                 Kind::Sidecar => (!container.up_once, "INV-02"),
+                Kind::Ephemeral => (false, "INV-01"),
                 Kind::Main => {
                     let hook = self.pod[other].lifecycle.post_start.is_some();
                     let hooked = hook
@@ -61,6 +68,8 @@ impl Oracle<'_> {
             "INV-12",
             || format!("attempt {attempt} of {slot:?} after {older:?}"),
         );
+        let container = &mut self.containers[slot.0];
+        container.asked_anew = std::mem::take(&mut container.redefined);
         self.containers[slot.0].asked = true;
     }
 
@@ -68,7 +77,10 @@ impl Oracle<'_> {
     fn main_restart(&mut self, slot: Slot) {
         let declared = &self.pod[slot];
         let container = &self.containers[slot.0];
-        let Some(code) = container.last_code.filter(|_| !container.reset) else {
+        let Some(code) = container
+            .last_code
+            .filter(|_| !container.reset && !container.redefined)
+        else {
             return;
         };
         let rule = declared.restart_policy.is_some()
@@ -202,7 +214,7 @@ impl Oracle<'_> {
         match self.pod[other].kind {
             Kind::Main => true,
             Kind::Sidecar => other > slot,
-            Kind::Init => false,
+            Kind::Init | Kind::Ephemeral => false,
         }
     }
 
@@ -223,11 +235,16 @@ impl Oracle<'_> {
     }
 
     pub(super) fn hook_began(&mut self, slot: Slot, hook: HookKind) {
+        let asks = matches!(
+            self.pod[slot].lifecycle.post_start,
+            Some(HookAction::HttpGet(_))
+        );
         let container = &mut self.containers[slot.0];
         match hook {
             HookKind::PostStart => {
-                // At least once after the loss of the node, exactly once without.
-                let ended = container.post_start_done && !self.node_died;
+                // Exactly once, but for a request whose answer was lost with the node.
+                let ended = container.post_starts > 0 && !(asks && self.node_died);
+                container.post_starts += 1;
                 self.deny(ended, "INV-56", || {
                     format!("postStart of {slot:?} ran again")
                 });

@@ -37,6 +37,12 @@ pub(super) fn read(reading: &mut Reading, line: &str) -> Result<(), String> {
             reading.faults.node_kills.push((at, back));
         }
         "kill-shim" => reading.faults.shim_kills.push(duration_ms(words.next())?),
+        "update" => {
+            let at = duration_ms(words.next())?;
+            let words = words.map(str::to_owned).collect();
+            reading.updates.push((at, words));
+        }
+        "no-resize" => reading.faults.resize_failures = number(words.next())?,
         "no-sandbox" => reading.faults.sandbox_failures = number(words.next())?,
         "delay" => reading.faults.delay_ms = duration_ms(words.next())?,
         "expect" => {
@@ -133,6 +139,12 @@ fn of_probe(
 
 fn of_container(build: Build, word: &str, words: &mut Words<'_>) -> Result<Build, String> {
     match word {
+        "sleeping" => Ok(build.sleeping()),
+        "asking" => Ok(build.asking()),
+        "restart-for" => {
+            let resource = words.next().ok_or("no resource")?;
+            Ok(build.restarted_for(resource))
+        }
         "postStart" => Ok(build.post_start()),
         "preStop" => Ok(build.pre_stop()),
         "policy" => {
@@ -167,7 +179,7 @@ fn of_container(build: Build, word: &str, words: &mut Words<'_>) -> Result<Build
     }
 }
 
-fn run(text: &str) -> Result<Run, String> {
+pub(super) fn run(text: &str) -> Result<Run, String> {
     let mut run = Run::serves();
     let mut words = text.split_whitespace().peekable();
     while let Some(word) = words.next() {
@@ -220,7 +232,7 @@ fn policy(word: Option<&str>) -> Result<RestartPolicy, String> {
     }
 }
 
-fn number<T: std::str::FromStr>(word: Option<&str>) -> Result<T, String> {
+pub(super) fn number<T: std::str::FromStr>(word: Option<&str>) -> Result<T, String> {
     let text = word.unwrap_or_default();
     text.parse()
         .map_err(|_| format!("{text:?} is no such number"))
