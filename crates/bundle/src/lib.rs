@@ -31,4 +31,4 @@ pub use request::{
     CgroupMode, DeviceKind, HostDevice, HostFacts, ImageConfig, Namespaces, Paths, PidNamespace,
     Request, VolumeMount,
 };
-pub use resources::pod_resources;
+pub use resources::{container_limits, pod_resources};

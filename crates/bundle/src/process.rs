@@ -14,6 +14,9 @@ use crate::request::Request;
 /// What programs find when the image names no search path.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// What every terminal in use today can do.
+const TERM: &str = "xterm";
+
 /// Fixed numbers, so that no container depends on how the node was started. The soft limit of files
 /// is what `select` can bear; programs that know better raise it.
 const RLIMITS: [(PosixRlimitType, u64, u64); 3] = [
@@ -40,7 +43,7 @@ pub(crate) fn process(request: &Request<'_>) -> Result<Process, BundleError> {
         .as_ref()
         .map(|spec| oom_score_adj(spec, &container.spec, memory_bytes));
     let mut process = ProcessBuilder::default()
-        .terminal(false)
+        .terminal(container.spec.tty == Some(true))
         .user(user)
         .args(args(request)?)
         .env(env(request)?)
@@ -79,13 +82,16 @@ fn args(request: &Request<'_>) -> Result<Vec<String>, BundleError> {
 }
 
 /// The image's environment with the manifest's over it. `PATH`, `HOME` and `HOSTNAME` are always
-/// set.
+/// set, `TERM` where there is a terminal.
 fn env(request: &Request<'_>) -> Result<Vec<String>, BundleError> {
     let mut env: Vec<(&str, &str)> = vec![
         ("PATH", PATH),
         ("HOME", &request.user.home),
         ("HOSTNAME", request.hostname),
     ];
+    if request.pod[request.slot].spec.tty == Some(true) {
+        env.push(("TERM", TERM));
+    }
     let image = request
         .image
         .env

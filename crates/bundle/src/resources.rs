@@ -8,8 +8,8 @@ use oci_spec::runtime::{
     LinuxHugepageLimitBuilder, LinuxMemoryBuilder, LinuxPidsBuilder, LinuxResources,
     LinuxResourcesBuilder,
 };
-use outrigger_pod::Pod;
-use outrigger_pod::resources::{CgroupLimits, container_limits, hugepage_name, pod_limits};
+use outrigger_pod::resources::{self, CgroupLimits, hugepage_name, pod_limits};
+use outrigger_pod::{Pod, Slot};
 
 use crate::error::BundleError;
 use crate::request::{HostFacts, Request};
@@ -36,12 +36,24 @@ pub fn pod_resources(
         .build()?)
 }
 
+/// The limits of one container's cgroup that can be changed while it runs.
+///
+/// # Errors
+/// When the OCI types refuse a value.
+pub fn container_limits(pod: &Pod, slot: Slot) -> Result<LinuxResources, BundleError> {
+    let spec = pod.manifest.spec.as_ref();
+    let limits = spec
+        .map(|spec| resources::container_limits(spec, &pod[slot].spec))
+        .unwrap_or_default();
+    Ok(oci(&limits, LinuxResourcesBuilder::default())?.build()?)
+}
+
 /// The limits of one container's cgroup, with its device rules.
 pub(crate) fn container_resources(request: &Request<'_>) -> Result<LinuxResources, BundleError> {
     let container: &core::Container = &request.pod[request.slot].spec;
     let spec = request.pod.manifest.spec.as_ref();
     let limits = spec
-        .map(|spec| container_limits(spec, container))
+        .map(|spec| resources::container_limits(spec, container))
         .unwrap_or_default();
     let privileged = container
         .security_context

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::Spec;
+pub use oci_spec::runtime::Spec;
 
 /// A bundle that cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -27,6 +27,7 @@ mod make;
 mod mountinfo;
 mod remove;
 mod stats;
+mod update;
 
 pub use controller::Controller;
 pub use create::Level;

@@ -15,11 +15,11 @@ use std::rc::Rc;
 use oci_spec::runtime::{Linux, Spec};
 use outrigger_sys::clone::Namespaces;
 
-pub(crate) use namespaces::Membership;
+pub(crate) use namespaces::{Membership, PidFrom};
 pub(crate) use process::{Command, Process};
 
 use crate::init::Step;
-use crate::pod::{PodNamespaces, Reaper, sysctl_path};
+use crate::pod::{PodNamespaces, sysctl_path};
 use crate::refuse;
 
 /// A specification that cannot be carried out, whatever the kernel says.
@@ -68,11 +68,7 @@ pub(crate) struct Program {
 }
 
 /// Compiles.
-pub(crate) fn compile(
-    spec: &Spec,
-    bundle: &Path,
-    shared_pid: Option<&Reaper>,
-) -> Result<Program, SpecError> {
+pub(crate) fn compile(spec: &Spec, bundle: &Path, pid: PidFrom<'_>) -> Result<Program, SpecError> {
     if let Some(field) = refuse::unsupported(spec) {
         return Err(SpecError::Unsupported(field));
     }
@@ -88,10 +84,8 @@ pub(crate) fn compile(
     let mut warnings = Vec::new();
     let process = process::compile(described, &mut warnings)?;
     let command = Command::new(described.args().as_deref().unwrap_or_default(), &process)?;
-    let mut membership = namespaces::compile(
-        linux.namespaces().as_deref().unwrap_or_default(),
-        shared_pid,
-    )?;
+    let mut membership =
+        namespaces::compile(linux.namespaces().as_deref().unwrap_or_default(), pid)?;
 
     let namespaces = membership.all();
     let mut steps = membership.steps();
@@ -105,6 +99,7 @@ pub(crate) fn compile(
     steps.push(Step::Root(c_string("root.path", bundle.join(root.path()))?));
     let mounts = spec.mounts().as_deref().unwrap_or_default();
     let devices = devices::compile(mounts, linux.devices().as_deref().unwrap_or_default())?;
+    let console = !devices.is_empty();
     steps.extend(in_order(
         mounts,
         bundle,
@@ -115,6 +110,9 @@ pub(crate) fn compile(
         "process.cwd",
         described.cwd(),
     )?));
+    if described.terminal() == Some(true) {
+        steps.push(Step::Terminal { console });
+    }
     steps.extend(covered(&linux)?);
     if root.readonly() == Some(true) {
         steps.push(Step::ReadonlyRoot);

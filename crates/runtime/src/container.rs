@@ -16,6 +16,8 @@ pub struct Container {
     /// Its pidfd: readable when it has ended, then to be waited for with
     /// `outrigger_sys::pidfd::wait`.
     pub pidfd: OwnedFd,
+    /// The controlling side of its terminal, if the specification asks for one.
+    pub terminal: Option<OwnedFd>,
     /// What the kernel refused for want of a privilege and was left, for people.
     pub warnings: Vec<String>,
     /// As whom, where and with what environment its processes run.

@@ -10,7 +10,7 @@ use outrigger_sys::clone::{Child, Namespaces, spawn};
 use outrigger_sys::{namespace, pidfd, signals};
 
 use crate::cgroup::Join;
-use crate::compile::{Program, compile};
+use crate::compile::{PidFrom, Program, compile};
 use crate::container::Container;
 use crate::failure::{CreateError, failed};
 use crate::init::{Finish, ForChild, Init, Message, Part, Place, Reader, Report};
@@ -28,13 +28,29 @@ pub struct Create<'a> {
     pub rootfs: RootFs<'a>,
     /// The group that the first process enters.
     pub cgroup: &'a Join,
-    /// The first process' standard output. Its standard input is `/dev/null`.
+    /// The first process' standard input, `/dev/null` if there is none. Where the specification
+    /// asks for a terminal, that takes the place of this and the next two.
+    pub stdin: Option<BorrowedFd<'a>>,
+    /// The first process' standard output.
     pub stdout: BorrowedFd<'a>,
     /// The first process' standard error.
     pub stderr: BorrowedFd<'a>,
     /// The Pod's shared PID namespace. A specification that asks for a PID namespace without a
     /// path gets this one instead.
     pub shared_pid: Option<&'a Reaper>,
+    /// The pidfd of a process whose PID namespace it gets instead of any other, unless the
+    /// specification names one by a path.
+    pub pid_of: Option<BorrowedFd<'a>>,
+}
+
+impl<'a> Create<'a> {
+    fn pid_from(&self) -> PidFrom<'a> {
+        match (self.pid_of, self.shared_pid) {
+            (Some(pidfd), _) => PidFrom::Process(pidfd),
+            (None, Some(reaper)) => PidFrom::Reaper(reaper),
+            (None, None) => PidFrom::New,
+        }
+    }
 }
 
 /// A container's root file system.
@@ -77,8 +93,8 @@ fn make(create: &Create<'_>, hold: bool) -> Result<Created, CreateError> {
         RootFs::Directory => None,
         RootFs::Overlay(overlay) => Some(overlay.as_fd()),
     };
-    let program = compile(create.spec, create.bundle, create.shared_pid)?;
-    let stdin = null_input()?;
+    let program = compile(create.spec, create.bundle, create.pid_from())?;
+    let null = null_input()?;
     signals::remember_ignored();
     let (reader, child_end) =
         Reader::pair().map_err(failed("make", "a socket for the container"))?;
@@ -86,7 +102,12 @@ fn make(create: &Create<'_>, hold: bool) -> Result<Created, CreateError> {
         let finish = Finish {
             process: &program.process,
             command: &program.command,
-            stdio: [stdin.as_fd(), create.stdout, create.stderr],
+            env: None,
+            stdio: [
+                create.stdin.unwrap_or(null.as_fd()),
+                create.stdout,
+                create.stderr,
+            ],
             hold,
         };
         let parents_end = ForChild::new(Some(reader));
@@ -98,7 +119,8 @@ fn make(create: &Create<'_>, hold: bool) -> Result<Created, CreateError> {
                     // Kept open here, it would hide from the child that its parent is gone.
                     drop(parents_end.take());
                     let report = Report::new(child_end.as_fd());
-                    Init::new(&report, &[create.cgroup], overlay).run(&program.steps, &finish)
+                    Init::new(&report, &[create.cgroup], overlay, &program.process)
+                        .run(&program.steps, &finish)
                 },
             )
         });
@@ -196,6 +218,7 @@ impl Created {
         Ok(Container {
             pid: child.pid,
             pidfd: child.pidfd,
+            terminal: self.reader.terminal(),
             warnings: std::mem::take(&mut self.program.warnings),
             process: Rc::clone(&self.program.process),
             namespaces: self.program.namespaces,

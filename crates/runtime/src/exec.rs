@@ -10,7 +10,7 @@ use crate::compile::Command;
 use crate::container::Container;
 use crate::create::{in_pid_namespace, null_input};
 use crate::failure::{CreateError, failed};
-use crate::init::{Finish, ForChild, Message, Reader, Report, enter};
+use crate::init::{Finish, ForChild, Message, Reader, Report, enter, open_terminal};
 
 /// A command to run with the credentials, the environment and the directory of the container's
 /// first process.
@@ -18,10 +18,14 @@ use crate::init::{Finish, ForChild, Message, Reader, Report, enter};
 pub struct ExecProcess<'a> {
     /// The command and its arguments.
     pub args: &'a [String],
-    /// Its standard output. Its standard input is `/dev/null`.
+    /// Its standard input; `/dev/null` if there is none.
+    pub stdin: Option<BorrowedFd<'a>>,
+    /// Its standard output.
     pub stdout: BorrowedFd<'a>,
     /// Its standard error.
     pub stderr: BorrowedFd<'a>,
+    /// Whether it gets a terminal of the container's in place of these three, which controls it.
+    pub terminal: bool,
     /// The groups it enters: all v1 files of all in this order, and of the v2 directories the last.
     pub cgroups: &'a [&'a Join],
 }
@@ -33,6 +37,8 @@ pub struct Execed {
     pub pid: u32,
     /// Its pidfd.
     pub pidfd: OwnedFd,
+    /// The controlling side of its terminal, if it asked for one.
+    pub terminal: Option<OwnedFd>,
 }
 
 impl Container {
@@ -43,12 +49,15 @@ impl Container {
     /// left then.
     pub fn exec(&self, exec: &ExecProcess<'_>) -> Result<Execed, CreateError> {
         let command = Command::new(exec.args, &self.process)?;
-        let stdin = null_input()?;
+        let null = null_input()?;
+        let env = exec.terminal.then(|| self.process.env_for_terminal());
+        let env = env.flatten();
         signals::remember_ignored();
         let finish = Finish {
             process: &self.process,
             command: &command,
-            stdio: [stdin.as_fd(), exec.stdout, exec.stderr],
+            env: env.as_ref(),
+            stdio: [exec.stdin.unwrap_or(null.as_fd()), exec.stdout, exec.stderr],
             hold: false,
         };
         let unified = exec
@@ -69,8 +78,13 @@ impl Container {
                 drop(parents_end.take());
                 let report = Report::new(child_end.as_fd());
                 let score = self.process.oom_score_adj.as_deref();
-                match enter(self.pidfd.as_fd(), namespaces, exec.cgroups, score, &report) {
-                    Ok(()) => finish.run(&report),
+                let entered = enter(self.pidfd.as_fd(), namespaces, exec.cgroups, score, &report);
+                let terminal = entered.and_then(|()| {
+                    let wanted = exec.terminal.then(|| open_terminal(&self.process, &report));
+                    wanted.transpose()
+                });
+                match terminal {
+                    Ok(terminal) => finish.run(terminal.as_ref().map(AsFd::as_fd), &report),
                     Err(status) => status,
                 }
             })
@@ -82,6 +96,7 @@ impl Container {
             Ok(()) => Ok(Execed {
                 pid: child.pid,
                 pidfd: child.pidfd,
+                terminal: reader.terminal(),
             }),
             Err(Outcome::Known(error)) => {
                 end(&child);

@@ -12,17 +12,18 @@ mod steps;
 
 use std::cell::Cell;
 use std::ffi::CString;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use outrigger_sys::Errno;
 use outrigger_sys::clone::Namespaces;
 use outrigger_sys::mount::{Change, Propagation};
 use rustix::fs::FileType;
 
-pub(crate) use finish::{Finish, enter};
+pub(crate) use finish::{Finish, enter, open_terminal};
 pub(crate) use report::{Message, Part, Place, Reader, Report};
 
 use crate::cgroup::Join;
+use crate::compile::Process;
 
 /// One thing to do. Paths without a leading slash are below the container's root.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub(crate) enum Step {
     MakeDirectory(CString),
     Readonly(CString),
     Mask(CString),
+    Terminal { console: bool },
     ReadonlyRoot,
     Pivot,
     Hostname(CString),
@@ -103,6 +105,9 @@ pub(crate) struct Init<'a> {
     pub(crate) report: &'a Report<'a>,
     pub(crate) cgroups: &'a [&'a Join],
     pub(crate) overlay: Option<BorrowedFd<'a>>,
+    pub(crate) process: &'a Process,
+    /// The program's side of its terminal, if it has one.
+    pub(crate) terminal: Option<OwnedFd>,
     /// The container's root, once it is there.
     pub(crate) root: Option<OwnedFd>,
     /// A mount of the null device, for masks.
@@ -117,11 +122,14 @@ impl<'a> Init<'a> {
         report: &'a Report<'a>,
         cgroups: &'a [&'a Join],
         overlay: Option<BorrowedFd<'a>>,
+        process: &'a Process,
     ) -> Init<'a> {
         Init {
             report,
             cgroups,
             overlay,
+            process,
+            terminal: None,
             root: None,
             null: None,
             empty: None,
@@ -140,12 +148,12 @@ impl<'a> Init<'a> {
                 Err(errno) => return self.report.fail(place, errno),
             }
         }
-        finish.run(self.report)
+        let terminal = self.terminal.as_ref().map(AsFd::as_fd);
+        finish.run(terminal, self.report)
     }
 
     /// The container's root.
     fn root(&self) -> Result<BorrowedFd<'_>, Errno> {
-        use std::os::fd::AsFd;
         self.root.as_ref().map(AsFd::as_fd).ok_or(Errno::BADF)
     }
 }

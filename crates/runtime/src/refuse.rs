@@ -95,10 +95,9 @@ fn of_linux(linux: &Linux) -> [(bool, &'static str); 11] {
     ]
 }
 
-fn of_process(process: &Process) -> [(bool, &'static str); 6] {
+fn of_process(process: &Process) -> [(bool, &'static str); 5] {
     let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     [
-        (process.terminal() == Some(true), "process.terminal"),
         (given(process.apparmor_profile()), "process.apparmorProfile"),
         (given(process.selinux_label()), "process.selinuxLabel"),
         (process.io_priority().is_some(), "process.ioPriority"),

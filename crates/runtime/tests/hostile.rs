@@ -42,9 +42,11 @@ fn held(folder: &Path, change: impl FnOnce(&mut Value)) -> Created {
         bundle: &bundle,
         rootfs: RootFs::Overlay(&overlay),
         cgroup: &no_cgroup(),
+        stdin: None,
         stdout: output.as_fd(),
         stderr: output.as_fd(),
         shared_pid: None,
+        pid_of: None,
     })
     .unwrap()
 }

@@ -1,18 +1,18 @@
 //! How does a container start, and how does it end?
 
-use std::os::fd::AsFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use outrigger_runtime::cgroup::{Cgroup, Level};
-use outrigger_runtime::{Create, RootFs, bundle, rootfs};
 use outrigger_sys::clock::boot_ns;
 use outrigger_sys::pidfd::Exit;
-use outrigger_wire::{EventKind, Refusal, Stamp, Start};
+use outrigger_wire::{EventKind, ExecResult, Refusal, Stamp, Start};
 
 use crate::clock::{MS, stamp};
+use crate::launch::{launch, read};
 use crate::log_file::LogFile;
 use crate::pod::Sandbox;
-use crate::pump::{self, Pump};
-use crate::refusal::{chain, failed, misplaced, not_started};
+use crate::pump::Pump;
+use crate::refusal::{chain, failed, misplaced};
 use crate::shim::Shim;
 
 /// How long an ended container's other processes may take to die before its end is told all the
@@ -29,6 +29,16 @@ pub(crate) struct Container {
     pub(crate) process: outrigger_runtime::Container,
     pub(crate) cgroup: Cgroup,
     pub(crate) pump: Pump,
+    /// Where its stdin is written, until somebody has taken it over.
+    pub(crate) stdin: Option<OwnedFd>,
+    /// Whether the first who takes part in its stdin takes it over.
+    pub(crate) stdin_once: bool,
+    /// The controlling side of its terminal. Kept to its end, so that it does not hang up.
+    pub(crate) terminal: Option<OwnedFd>,
+    /// Whether its stop signal has been sent.
+    pub(crate) signalled: bool,
+    /// What the commands with a name gave that have ended.
+    pub(crate) results: Vec<(String, ExecResult)>,
     phase: Phase,
 }
 
@@ -52,18 +62,20 @@ struct Ending {
 }
 
 impl Container {
-    /// Makes and starts a container.
+    /// Makes and starts a container, in the PID namespace of the process behind a pidfd if one is
+    /// given.
     pub(crate) fn start(
         serial: u64,
         start: Start,
         sandbox: &Sandbox,
+        joined: Option<BorrowedFd<'_>>,
     ) -> Result<Container, Refusal> {
-        let spec = bundle::read(&start.bundle).map_err(|error| failed(&error))?;
+        let spec = read(&start)?;
         let linux = spec.linux().as_ref();
         let path = linux.and_then(|linux| linux.cgroups_path().as_ref()?.to_str());
         let path =
             path.ok_or_else(|| misplaced("config.json of the bundle has no linux.cgroupsPath"))?;
-        let log = LogFile::open(start.log).map_err(|error| failed(&error))?;
+        let log = LogFile::open(start.log.clone()).map_err(|error| failed(&error))?;
         let resources = linux
             .and_then(|linux| linux.resources().clone())
             .unwrap_or_default();
@@ -71,31 +83,18 @@ impl Container {
             .layout
             .create(path, &resources, Level::Container)
             .map_err(|error| failed(&error))?;
-        let launched = || -> Result<(outrigger_runtime::Container, Pump), Refusal> {
-            let overlay = rootfs::mount_overlay(&start.rootfs.lower, &start.rootfs.writable)
-                .map_err(|error| failed(&error))?;
-            let (stdout, to_stdout) = pump::pipe().map_err(|error| failed(&error))?;
-            let (stderr, to_stderr) = pump::pipe().map_err(|error| failed(&error))?;
-            let create = Create {
-                spec: &spec,
-                bundle: &start.bundle,
-                rootfs: RootFs::Overlay(&overlay),
-                cgroup: &cgroup.join().map_err(|error| failed(&error))?,
-                stdout: to_stdout.as_fd(),
-                stderr: to_stderr.as_fd(),
-                shared_pid: sandbox.reaper.as_ref(),
-            };
-            let process =
-                outrigger_runtime::launch(&create).map_err(|error| not_started(&error))?;
-            Ok((process, Pump::new(stdout, stderr, log)))
-        };
-        match launched() {
-            Ok((process, pump)) => Ok(Container {
+        match launch(&start, &spec, &cgroup, sandbox, joined) {
+            Ok(launched) => Ok(Container {
                 serial,
                 id: start.container,
-                process,
+                process: launched.process,
                 cgroup,
-                pump,
+                pump: Pump::new(launched.stdout, launched.stderr, log),
+                stdin: launched.stdin,
+                stdin_once: start.stdio.stdin_once,
+                terminal: launched.terminal,
+                signalled: false,
+                results: Vec::new(),
                 phase: Phase::Running,
             }),
             Err(mut refusal) => {
@@ -213,6 +212,7 @@ impl Shim {
             };
             let (at, container_id) = (ending.at, container.id.clone());
             container.phase = Phase::Ended;
+            (container.stdin, container.terminal) = (None, None);
             let oom_killed = oom_kills > 0;
             self.ledger.note(
                 at,

@@ -2,11 +2,11 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use outrigger_runtime::ExecProcess;
 use outrigger_runtime::cgroup::Cgroup;
+use outrigger_runtime::{ExecProcess, Execed};
 use outrigger_sys::clock::boot_ns;
 use outrigger_sys::pidfd::{self, Exit};
-use outrigger_wire::{Exec, ExecResult, Refusal, Reply};
+use outrigger_wire::{Exec, ExecResult, Message, Refusal, Reply};
 use rustix::io::Errno;
 
 use crate::buffers::Buffers;
@@ -19,75 +19,107 @@ use crate::shim::Shim;
 /// How many reads its output gets before something else has its turn.
 const READS_A_TURN: usize = 16;
 
+/// A call that waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asker {
+    /// The connection.
+    pub(crate) peer: u64,
+    /// The call's id.
+    pub(crate) call: u64,
+}
+
 /// A command that runs in a container.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) serial: u64,
-    /// The connection that asked for it.
-    pub(crate) peer: u64,
-    /// The call to answer.
-    pub(crate) call: u64,
+    /// Who wants to know how it ends.
+    pub(crate) askers: Vec<Asker>,
     pub(crate) pid: u32,
     pidfd: OwnedFd,
     cgroup: Cgroup,
-    output: Option<OwnedFd>,
-    kept: Vec<u8>,
-    limit: usize,
+    /// The serial of its container.
+    container: u64,
+    purpose: Purpose,
     deadline_ns: Option<u64>,
     timed_out: bool,
 }
 
+/// What becomes of what it writes.
+#[derive(Debug)]
+enum Purpose {
+    /// It goes into the answer.
+    Told(Kept),
+    /// The node has the other ends itself.
+    Interactive,
+}
+
+#[derive(Debug)]
+struct Kept {
+    output: Option<OwnedFd>,
+    kept: Vec<u8>,
+    limit: usize,
+    token: Option<String>,
+}
+
 impl Running {
-    /// Starts the command in a group of its own below the container's.
+    /// Starts a command whose answer tells what it wrote.
     pub(crate) fn start(
         serial: u64,
-        from: (u64, u64),
+        asker: Asker,
         exec: Exec,
         container: &Container,
     ) -> Result<Running, Refusal> {
-        let (peer, call) = from;
-        let cgroup = container
-            .cgroup
-            .sub(&format!("exec-{serial}"))
-            .map_err(|error| failed(&error))?;
-        let started = || {
-            let (output, to_output) = pump::pipe().map_err(|error| failed(&error))?;
-            let join = cgroup.join().map_err(|error| failed(&error))?;
-            let process = ExecProcess {
-                args: &exec.args,
-                cgroups: &[&join],
-                stdout: to_output.as_fd(),
-                stderr: to_output.as_fd(),
-            };
-            let execed = container
-                .process
-                .exec(&process)
-                .map_err(|error| not_started(&error))?;
-            Ok((execed, output))
+        let (output, to_output) = pump::pipe().map_err(|error| failed(&error))?;
+        let process = ExecProcess {
+            args: &exec.args,
+            cgroups: &[],
+            stdin: None,
+            stdout: to_output.as_fd(),
+            stderr: to_output.as_fd(),
+            terminal: false,
         };
-        match started() {
-            Ok((execed, output)) => Ok(Running {
-                serial,
-                peer,
-                call,
-                pid: execed.pid,
-                pidfd: execed.pidfd,
-                cgroup,
-                output: Some(output),
-                kept: Vec::new(),
-                limit: exec.output_limit,
-                deadline_ns: exec
-                    .timeout_ms
-                    .map(|limit_ms| boot_ns().saturating_add(limit_ms.saturating_mul(MS))),
-                timed_out: false,
-            }),
-            Err(refusal) => Err(without_group(&cgroup, refusal)),
-        }
+        let purpose = Purpose::Told(Kept {
+            output: Some(output),
+            kept: Vec::new(),
+            limit: exec.output_limit,
+            token: exec.token,
+        });
+        let (mut running, _) = launch(serial, asker, &process, purpose, container)?;
+        running.deadline_ns = exec
+            .timeout_ms
+            .map(|limit_ms| boot_ns().saturating_add(limit_ms.saturating_mul(MS)));
+        Ok(running)
+    }
+
+    /// Starts a command on these streams, or on a terminal whose controlling side it gives.
+    pub(crate) fn interact(
+        serial: u64,
+        asker: Asker,
+        process: &ExecProcess<'_>,
+        container: &Container,
+    ) -> Result<(Running, Option<OwnedFd>), Refusal> {
+        launch(serial, asker, process, Purpose::Interactive, container)
+    }
+
+    /// Whether it is the command with this name in the container.
+    pub(crate) fn is_named(&self, container: u64, wanted: &str) -> bool {
+        let Purpose::Told(told) = &self.purpose else {
+            return false;
+        };
+        self.container == container && told.token.as_deref() == Some(wanted)
+    }
+
+    /// Whether it goes on though nobody waits for it any more.
+    pub(crate) fn outlives_askers(&self) -> bool {
+        matches!(&self.purpose, Purpose::Told(Kept { token: Some(_), .. }))
     }
 
     /// The pipe to wait for.
     pub(crate) fn output(&self) -> Option<BorrowedFd<'_>> {
-        self.output.as_ref().map(AsFd::as_fd)
+        match &self.purpose {
+            Purpose::Told(told) => told.output.as_ref().map(AsFd::as_fd),
+            Purpose::Interactive => None,
+        }
     }
 
     /// Readable when the command has ended.
@@ -108,14 +140,17 @@ impl Running {
     /// Reads output and keeps what is below the limit; the rest is read all the same, so that the
     /// command is never stopped by a full pipe.
     pub(crate) fn read(&mut self, buffers: &mut Buffers) {
+        let Purpose::Told(told) = &mut self.purpose else {
+            return;
+        };
         for _ in 0..READS_A_TURN {
-            let Some(pipe) = &self.output else { return };
+            let Some(pipe) = &told.output else { return };
             buffers.prepare();
             match rustix::io::read(pipe, &mut buffers.input) {
-                Ok(0) => self.output = None,
+                Ok(0) => told.output = None,
                 Ok(count) => {
-                    let room = self.limit.saturating_sub(self.kept.len());
-                    self.kept
+                    let room = told.limit.saturating_sub(told.kept.len());
+                    told.kept
                         .extend_from_slice(&buffers.input[..count.min(room)]);
                     buffers.is_filled_by(count);
                 }
@@ -123,6 +158,46 @@ impl Running {
                 Err(_) => return,
             }
         }
+    }
+}
+
+/// Starts a command in a group of its own below the container's.
+fn launch(
+    serial: u64,
+    asker: Asker,
+    process: &ExecProcess<'_>,
+    purpose: Purpose,
+    container: &Container,
+) -> Result<(Running, Option<OwnedFd>), Refusal> {
+    let cgroup = container
+        .cgroup
+        .sub(&format!("exec-{serial}"))
+        .map_err(|error| failed(&error))?;
+    let started = || -> Result<Execed, Refusal> {
+        let join = cgroup.join().map_err(|error| failed(&error))?;
+        let process = ExecProcess {
+            cgroups: &[&join],
+            ..*process
+        };
+        let execed = container.process.exec(&process);
+        execed.map_err(|error| not_started(&error))
+    };
+    match started() {
+        Ok(execed) => {
+            let running = Running {
+                serial,
+                askers: vec![asker],
+                pid: execed.pid,
+                pidfd: execed.pidfd,
+                cgroup,
+                container: container.serial,
+                purpose,
+                deadline_ns: None,
+                timed_out: false,
+            };
+            Ok((running, execed.terminal))
+        }
+        Err(refusal) => Err(without_group(&cgroup, refusal)),
     }
 }
 
@@ -159,16 +234,58 @@ impl Shim {
             Exit::Code(code) => code,
             Exit::Signal(signal) => 128 + signal,
         };
-        let output = String::from_utf8_lossy(&exec.kept).into_owned();
+        let cgroup = self.tell_end(exec, code);
+        if let Err(left) = cgroup.remove() {
+            self.complain(chain(&left));
+        }
+    }
+
+    /// Answers all who wait for a command, and keeps the answer of one that has a name. Gives its
+    /// group back, which has to go.
+    fn tell_end(&mut self, exec: Running, code: i32) -> Cgroup {
+        let told = match exec.purpose {
+            Purpose::Told(told) => told,
+            Purpose::Interactive => {
+                for asker in exec.askers {
+                    let id = asker.call;
+                    self.send(asker.peer, &Message::Ended { id, code }, Vec::new());
+                }
+                return exec.cgroup;
+            }
+        };
         let result = ExecResult {
             code,
             timed_out: exec.timed_out,
-            output,
+            output: String::from_utf8_lossy(&told.kept).into_owned(),
         };
-        self.reply(exec.peer, exec.call, Ok(Reply::ExecDone(result)));
-        if let Err(left) = exec.cgroup.remove() {
-            self.complain(chain(&left));
+        let mut containers = self.containers.iter_mut();
+        if let (Some(token), Some(container)) = (
+            told.token,
+            containers.find(|one| one.serial == exec.container),
+        ) {
+            container.results.push((token, result.clone()));
         }
+        for asker in exec.askers {
+            self.reply(asker.peer, asker.call, Ok(Reply::ExecDone(result.clone())));
+        }
+        exec.cgroup
+    }
+
+    /// Nobody at this connection waits any more. Commands for which nobody else does are killed,
+    /// because their results could reach nobody, unless they have a name to be asked for again.
+    pub(crate) fn forget_askers(&mut self, peer: u64) {
+        let mut complaints = Vec::new();
+        for exec in &mut self.execs {
+            let before = exec.askers.len();
+            exec.askers.retain(|asker| asker.peer != peer);
+            let abandoned = exec.askers.is_empty() && before > 0;
+            if abandoned && !exec.outlives_askers() {
+                complaints.extend(exec.kill().err());
+            }
+        }
+        complaints
+            .into_iter()
+            .for_each(|complaint| self.complain(complaint));
     }
 
     /// Kills the commands whose time is over. They are answered when they have ended.

@@ -8,6 +8,7 @@ mod buffers;
 mod clock;
 mod container;
 mod exec;
+mod launch;
 mod ledger;
 mod listener;
 mod log_file;
@@ -20,6 +21,8 @@ mod release;
 mod requests;
 mod setup;
 mod shim;
+mod streams;
+mod usage;
 
 use std::error::Error;
 use std::ffi::OsString;

@@ -47,7 +47,7 @@ pub(crate) struct Peer {
 struct Frame {
     bytes: Vec<u8>,
     sent: usize,
-    descriptor: Option<OwnedFd>,
+    descriptors: Vec<OwnedFd>,
 }
 
 impl Peer {
@@ -98,14 +98,14 @@ impl Peer {
     pub(crate) fn send(
         &mut self,
         message: &Message,
-        descriptor: Option<OwnedFd>,
+        descriptors: Vec<OwnedFd>,
     ) -> Result<(), PeerError> {
         let bytes = frame::encode(message)?;
         self.waiting_bytes += bytes.len();
         self.waiting.push_back(Frame {
             bytes,
             sent: 0,
-            descriptor,
+            descriptors,
         });
         if self.waiting_bytes > MAX_WAITING_BYTES {
             return Err(PeerError::Stalled);
@@ -129,7 +129,7 @@ impl Peer {
                 Err(error) => return Err(PeerError::Io(error.into())),
             };
             frame.sent += sent;
-            frame.descriptor = None;
+            frame.descriptors = Vec::new();
             self.waiting_bytes -= sent;
             if frame.sent == frame.bytes.len() {
                 self.waiting.pop_front();
@@ -140,11 +140,12 @@ impl Peer {
     }
 }
 
-/// One write; a descriptor goes with the frame's first byte.
+/// One write; descriptors go with the frame's first byte.
 fn transmit(socket: &OwnedFd, frame: &Frame) -> Result<usize, Errno> {
     let bytes = &frame.bytes[frame.sent..];
-    match &frame.descriptor {
-        Some(descriptor) => fd_passing::send(socket, bytes, descriptor.as_fd()),
-        None => rustix::net::send(socket, bytes, SendFlags::NOSIGNAL),
+    if frame.descriptors.is_empty() {
+        return rustix::net::send(socket, bytes, SendFlags::NOSIGNAL);
     }
+    let descriptors: Vec<_> = frame.descriptors.iter().map(AsFd::as_fd).collect();
+    fd_passing::send(socket, bytes, &descriptors)
 }

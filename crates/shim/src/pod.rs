@@ -27,7 +27,7 @@ pub(crate) struct Sandbox {
     pub(crate) lease: Lease,
     /// Whether all of it was made; if not, it can only be released.
     pub(crate) complete: bool,
-    cgroup: Cgroup,
+    pub(crate) cgroup: Cgroup,
     tmpfs: Vec<PathBuf>,
 }
 

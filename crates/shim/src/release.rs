@@ -74,7 +74,7 @@ impl Shim {
                     id,
                     result: Ok(Reply::Released { leftovers }),
                 },
-                None,
+                Vec::new(),
             );
             self.say_farewell(peer);
         }

@@ -1,5 +1,7 @@
 //! What does the shim do when it is asked something?
 
+use std::os::fd::AsFd;
+
 use outrigger_sys::pidfd;
 use outrigger_wire::{
     Call, Connect, EventKind, Exec, Family, Prepare, Refusal, Reply, Request, Start, VERSION,
@@ -9,7 +11,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use crate::clock::stamp;
 use crate::container::Container;
-use crate::exec::Running;
+use crate::exec::{Asker, Running};
 use crate::pod::Sandbox;
 use crate::refusal::{chain, failed, misplaced};
 use crate::shim::Shim;
@@ -18,6 +20,7 @@ impl Shim {
     /// Carries a call out and answers it, at once or when it is done.
     pub(crate) fn answer(&mut self, peer: u64, call: Call) {
         let id = call.id;
+        let asker = Asker { peer, call: id };
         let greeted = self
             .peers
             .iter()
@@ -42,10 +45,23 @@ impl Shim {
             Request::Start(start) => self.start(*start),
             Request::Signal { container, signal } => self.signal(&container, signal),
             Request::Kill { container } => self.kill(&container),
-            Request::Exec(exec) => match self.exec(peer, id, exec) {
+            Request::Exec(exec) => match self.exec(asker, exec) {
                 Ok(()) => return,
                 Err(refusal) => Err(refusal),
             },
+            Request::Interact(asked) => match self.interact(asker, &asked) {
+                Ok(()) => return,
+                Err(refusal) => Err(refusal),
+            },
+            Request::Attach { container, stdin } => match self.attach(asker, &container, stdin) {
+                Ok(()) => return,
+                Err(refusal) => Err(refusal),
+            },
+            Request::Update {
+                container,
+                resources,
+            } => self.update(container.as_deref(), resources),
+            Request::Stats => Ok(self.stats()),
             Request::CancelExec { call } => self.cancel_exec(peer, call),
             Request::Connect(connect) => return self.connect(peer, id, connect),
             Request::Remove { container } => self.remove(&container),
@@ -80,6 +96,7 @@ impl Shim {
             Ok(Reply::Hello {
                 pid: std::process::id(),
                 prepared,
+                containers: self.containers.iter().map(|one| one.id.clone()).collect(),
             }),
         );
         self.tell(events);
@@ -108,7 +125,11 @@ impl Shim {
         let Some(sandbox) = &self.sandbox else {
             return Err(misplaced("the Pod has not been prepared"));
         };
-        let container = Container::start(serial, start, sandbox)?;
+        let joined = match &start.join_pid_of {
+            Some(target) => Some(self.running(target)?.process.pidfd.as_fd()),
+            None => None,
+        };
+        let container = Container::start(serial, start, sandbox, joined)?;
         let (at, pid) = (stamp(), container.process.pid);
         let mut warnings = container.process.warnings.clone();
         self.ledger.note(
@@ -124,15 +145,19 @@ impl Shim {
         Ok(Reply::Started { pid, at, warnings })
     }
 
+    /// It is sent once, however often it is asked for.
     fn signal(&mut self, id: &str, signal: i32) -> Result<Reply, Refusal> {
-        let running = self
-            .containers
-            .iter()
-            .find(|one| one.id == id && one.is_running());
-        match running.map_or(Ok(()), |container| {
-            pidfd::send_signal(&container.process.pidfd, signal)
-        }) {
-            Ok(()) | Err(Errno::SRCH) => Ok(self.done()),
+        let Ok(container) = self.running_mut(id) else {
+            return Ok(self.done());
+        };
+        if container.signalled {
+            return Ok(self.done());
+        }
+        match pidfd::send_signal(&container.process.pidfd, signal) {
+            Ok(()) | Err(Errno::SRCH) => {
+                container.signalled = true;
+                Ok(self.done())
+            }
             Err(errno) => Err(misplaced(format!(
                 "send signal {signal} to container {id}: {errno}"
             ))),
@@ -150,24 +175,44 @@ impl Shim {
         Ok(self.done())
     }
 
-    fn exec(&mut self, peer: u64, id: u64, exec: Exec) -> Result<(), Refusal> {
+    fn exec(&mut self, asker: Asker, exec: Exec) -> Result<(), Refusal> {
+        if let Some(token) = &exec.token
+            && self.is_known(asker, &exec.container, token)
+        {
+            return Ok(());
+        }
         let serial = self.serial();
-        let container = self
-            .containers
-            .iter()
-            .find(|one| one.id == exec.container && one.is_running());
-        let container = container
-            .ok_or_else(|| misplaced(format!("container {} is not running", exec.container)))?;
-        let running = Running::start(serial, (peer, id), exec, container)?;
+        let container = self.running(&exec.container)?;
+        let running = Running::start(serial, asker, exec, container)?;
         self.execs.push(running);
         Ok(())
     }
 
+    /// Whether a command with this name ran or runs in the container; if so it is answered, now or
+    /// when it has ended.
+    fn is_known(&mut self, asker: Asker, id: &str, token: &str) -> bool {
+        let Some(container) = self.containers.iter().find(|one| one.id == id) else {
+            return false;
+        };
+        let serial = container.serial;
+        let mut results = container.results.iter();
+        if let Some((_, result)) = results.find(|(known, _)| known == token) {
+            let result = result.clone();
+            self.reply(asker.peer, asker.call, Ok(Reply::ExecDone(result)));
+            return true;
+        }
+        let mut execs = self.execs.iter_mut();
+        let Some(exec) = execs.find(|exec| exec.is_named(serial, token)) else {
+            return false;
+        };
+        exec.askers.push(asker);
+        true
+    }
+
     fn cancel_exec(&mut self, peer: u64, call: u64) -> Result<Reply, Refusal> {
-        let exec = self
-            .execs
-            .iter()
-            .find(|exec| exec.peer == peer && exec.call == call);
+        let asker = Asker { peer, call };
+        let mut execs = self.execs.iter();
+        let exec = execs.find(|exec| exec.askers.contains(&asker));
         exec.map_or(Ok(()), Running::kill).map_err(misplaced)?;
         Ok(self.done())
     }
@@ -184,7 +229,7 @@ impl Shim {
                     id,
                     result: Ok(Reply::Socket),
                 };
-                self.send(peer, &message, Some(socket));
+                self.send(peer, &message, vec![socket]);
             }
             Err(errno) => {
                 let refusal = misplaced(format!(
@@ -210,7 +255,7 @@ impl Shim {
         Ok(self.done())
     }
 
-    fn done(&mut self) -> Reply {
+    pub(crate) fn done(&mut self) -> Reply {
         Reply::Done {
             warnings: std::mem::take(&mut self.complaints),
         }

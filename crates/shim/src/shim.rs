@@ -36,7 +36,8 @@ enum Ready {
     ExecOutput(u64),
     ExecExit(u64),
     Children,
-    Listener,
+    Door,
+    Listener(u64),
     Peer(u64),
 }
 
@@ -135,6 +136,9 @@ impl Shim {
             for (index, pipe) in container.pump.pipes() {
                 add(pipe, PollFlags::IN, Ready::Output(container.serial, index));
             }
+            for ear in container.pump.ears() {
+                add(ear, PollFlags::empty(), Ready::Listener(container.serial));
+            }
             if container.is_running() {
                 add(
                     container.process.pidfd.as_fd(),
@@ -150,7 +154,7 @@ impl Shim {
             add(exec.pidfd(), PollFlags::IN, Ready::ExecExit(exec.serial));
         }
         add(self.children.as_fd(), PollFlags::IN, Ready::Children);
-        add(self.listener.descriptor(), PollFlags::IN, Ready::Listener);
+        add(self.listener.descriptor(), PollFlags::IN, Ready::Door);
         for peer in &self.peers {
             let (socket, flags) = peer.interest();
             add(socket, flags, Ready::Peer(peer.serial));
@@ -194,7 +198,13 @@ impl Shim {
                 while let Ok(Some(_)) = self.children.read_signal() {}
                 self.orphans_due = true;
             }
-            Ready::Listener => self.accept(),
+            Ready::Door => self.accept(),
+            Ready::Listener(serial) => {
+                if let Some(container) = self.containers.iter_mut().find(|one| one.serial == serial)
+                {
+                    container.pump.forget_the_gone();
+                }
+            }
             Ready::Peer(serial) => self.converse(serial),
         }
     }
@@ -222,20 +232,23 @@ impl Shim {
             return;
         };
         match peer.flush().and_then(|()| peer.read()) {
-            Ok(calls) => calls.into_iter().for_each(|call| self.answer(serial, call)),
+            Ok(calls) => {
+                for call in calls {
+                    // An answer that could not be sent has ended the connection.
+                    if self.peers.iter().any(|peer| peer.serial == serial) {
+                        self.answer(serial, call);
+                    }
+                }
+            }
             // What ails a connection is nobody's business but its other end's, who knows it.
             Err(_) => self.hang_up(serial),
         }
     }
 
-    /// Ends a connection. Its execs end with it: their results could reach nobody.
+    /// Ends a connection. Calls of it that nobody has looked at are never carried out.
     pub(crate) fn hang_up(&mut self, serial: u64) {
         self.peers.retain(|peer| peer.serial != serial);
-        let orphaned = self.execs.iter().filter(|exec| exec.peer == serial);
-        let failed: Vec<_> = orphaned.filter_map(|exec| exec.kill().err()).collect();
-        failed
-            .into_iter()
-            .for_each(|complaint| self.complain(complaint));
+        self.forget_askers(serial);
         if self.node == Some(serial) {
             self.node = None;
             self.lease_ended();
@@ -247,19 +260,19 @@ impl Shim {
         &mut self,
         serial: u64,
         message: &Message,
-        descriptor: Option<std::os::fd::OwnedFd>,
+        descriptors: Vec<std::os::fd::OwnedFd>,
     ) {
         let Some(peer) = self.peers.iter_mut().find(|peer| peer.serial == serial) else {
             return;
         };
-        if peer.send(message, descriptor).is_err() {
+        if peer.send(message, descriptors).is_err() {
             self.hang_up(serial);
         }
     }
 
     /// Sends an answer to a call.
     pub(crate) fn reply(&mut self, serial: u64, id: u64, result: Result<Reply, Refusal>) {
-        self.send(serial, &Message::Reply { id, result }, None);
+        self.send(serial, &Message::Reply { id, result }, Vec::new());
     }
 
     /// Brings what was noted to the disk, and only then tells the node.
@@ -280,7 +293,7 @@ impl Shim {
     pub(crate) fn tell(&mut self, events: Vec<Event>) {
         for event in events {
             if let Some(node) = self.node {
-                self.send(node, &Message::Event(event), None);
+                self.send(node, &Message::Event(event), Vec::new());
             }
         }
     }

@@ -10,16 +10,15 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
-/// Sends bytes and one descriptor with the first of them; gives how many bytes were taken. The
-/// descriptor went if any byte did.
+/// Sends bytes and up to four descriptors with the first of them, in their order; gives how many
+/// bytes were taken. The descriptors went if any byte did. Child-safe.
 ///
 /// # Errors
-/// Those of `sendmsg`; `EPIPE` without a signal.
-pub fn send(socket: impl AsFd, bytes: &[u8], fd: BorrowedFd<'_>) -> Result<usize, Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+/// Those of `sendmsg`; `EPIPE` without a signal, `ENOBUFS` for more than four descriptors.
+pub fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<usize, Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    let fds = [fd];
-    if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
+    if !control.push(SendAncillaryMessage::ScmRights(fds)) {
         return Err(Errno::NOBUFS);
     }
     sendmsg(
@@ -63,7 +62,7 @@ mod tests {
     fn a_descriptor_arrives_with_its_bytes() {
         let (near, far) = UnixStream::pair().unwrap();
         let (mut kept, given) = UnixStream::pair().unwrap();
-        assert_eq!(send(&near, b"hi", given.as_fd()).unwrap(), 2);
+        assert_eq!(send(&near, b"hi", &[given.as_fd()]).unwrap(), 2);
         let mut bytes = [0; 8];
         let (count, mut fds) = receive(&far, &mut bytes).unwrap();
         assert_eq!((count, fds.len()), (2, 1));

@@ -20,5 +20,6 @@ pub mod namespace;
 pub mod pidfd;
 pub mod process;
 pub mod signals;
+pub mod terminal;
 
 pub use rustix::io::Errno;

@@ -5,9 +5,11 @@
 //! Pure: bytes in, messages out. The shim's README is the protocol's specification.
 
 pub mod cri_log;
+mod flow;
 pub mod frame;
 mod message;
 
+pub use flow::{Interact, Stats, Stdio, Streams, Usage};
 pub use message::{
     Call, Connect, Event, EventKind, Exec, ExecResult, Family, Lease, LedgerEntry, LogFile,
     Message, PodCgroup, Prepare, Refusal, Reply, Request, RootFs, SharedNamespaces, Stage, Stamp,

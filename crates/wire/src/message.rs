@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Interact, Stats, Stdio, Streams};
+
 /// The protocol's version; a shim refuses a node that speaks another.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A request with the number by which its reply is known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,7 +33,8 @@ pub enum Request {
     Prepare(Box<Prepare>),
     /// Create a container from its bundle and start it. Answered by `Started`.
     Start(Box<Start>),
-    /// Send a signal to a container's first process. Answered by `Done`, also if it is gone.
+    /// Send a container's stop signal to its first process. Answered by `Done`, also if it is gone.
+    /// It is sent once: asked again, by another connection too, nothing is sent.
     Signal {
         /// The container's id.
         container: String,
@@ -45,6 +48,25 @@ pub enum Request {
     },
     /// Run a command in a container and wait for it. Answered by `ExecDone`.
     Exec(Exec),
+    /// Run a command in a container with streams of the node's own. Answered by `Streams` with their
+    /// descriptors, and when the command has ended by a `Message::Ended`.
+    Interact(Interact),
+    /// Take part in a container's stdin, stdout and stderr. Answered by `Streams`.
+    Attach {
+        /// The container's id.
+        container: String,
+        /// Whether its stdin is wanted, which it has if it was started with one.
+        stdin: bool,
+    },
+    /// Change the limits of a running container, or of the whole Pod. Answered by `Done`.
+    Update {
+        /// The container's id; `None` for the Pod's cgroup.
+        container: Option<String>,
+        /// A `linux.resources` object of the OCI runtime specification.
+        resources: serde_json::Value,
+    },
+    /// What the Pod uses. Answered by `Stats`.
+    Stats,
     /// Kill a running exec with all its descendants. Answered by `Done`; the exec's own reply
     /// follows.
     CancelExec {
@@ -138,6 +160,12 @@ pub struct Start {
     pub rootfs: RootFs,
     /// Where stdout and stderr go.
     pub log: LogFile,
+    /// What its first process reads from and writes to.
+    #[serde(default)]
+    pub stdio: Stdio,
+    /// The container whose PID namespace it joins (an ephemeral container's target); it must run.
+    #[serde(default)]
+    pub join_pid_of: Option<String>,
 }
 
 /// A container's root file system.
@@ -172,6 +200,11 @@ pub struct Exec {
     pub timeout_ms: Option<u64>,
     /// How many bytes of its output (stdout and stderr together) are kept.
     pub output_limit: usize,
+    /// A name for this exec within its container, if it is to be carried out once and to outlive its
+    /// connection: asked again with the same token, by whichever connection, the shim waits for the one
+    /// that runs or answers with what it gave.
+    #[serde(default)]
+    pub token: Option<String>,
 }
 
 /// A TCP socket to make in the Pod's network namespace.
@@ -202,6 +235,13 @@ pub enum Message {
     },
     /// Something happened. It is in the ledger already, and on the disk.
     Event(Event),
+    /// An `Interact` has ended. Its output is in the pipes, to their end.
+    Ended {
+        /// The call's id.
+        id: u64,
+        /// 0–255, or 128 + the signal that killed it.
+        code: i32,
+    },
 }
 
 /// A good answer.
@@ -213,6 +253,10 @@ pub enum Reply {
         pid: u32,
         /// Whether `Prepare` has been done.
         prepared: bool,
+        /// The ids of all containers that were started and not removed, running or ended. No call of
+        /// an earlier connection is carried out after this answer.
+        #[serde(default)]
+        containers: Vec<String>,
     },
     /// It is done. `warnings` tell what was tried and refused by the kernel for want of a
     /// privilege, and left.
@@ -233,6 +277,10 @@ pub enum Reply {
     ExecDone(ExecResult),
     /// To `Connect`; the descriptor comes beside this frame.
     Socket,
+    /// To `Interact` and `Attach`; the descriptors come beside this frame.
+    Streams(Streams),
+    /// To `Stats`.
+    Stats(Stats),
     /// To `Release`: what could not be released, empty if all is gone.
     Released {
         /// For people.

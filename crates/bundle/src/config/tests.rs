@@ -125,3 +125,22 @@ fn a_volume_may_take_the_place_of_shared_memory() {
     assert_eq!(at.len(), 1);
     assert_eq!(at[0].source().as_deref(), Some("/volumes/data".as_ref()));
 }
+
+#[test]
+fn a_terminal_comes_with_a_term_that_image_and_manifest_may_change() {
+    let with = |tty: bool, env: &[&str]| {
+        let image = ImageConfig {
+            env: env.iter().map(|&pair| pair.to_owned()).collect(),
+            ..image()
+        };
+        let spec = made(&image, |pod| pod.containers[0].spec.tty = Some(tty)).unwrap();
+        let process = spec.process().clone().unwrap();
+        let terms = process.env().clone().unwrap_or_default();
+        let terms = terms.into_iter().filter(|pair| pair.starts_with("TERM="));
+        (process.terminal(), terms.collect::<Vec<_>>())
+    };
+    assert_eq!(with(true, &[]), (Some(true), vec!["TERM=xterm".to_owned()]));
+    let own = vec!["TERM=linux".to_owned()];
+    assert_eq!(with(true, &["TERM=linux"]), (Some(true), own));
+    assert_eq!(with(false, &[]), (Some(false), Vec::new()));
+}

@@ -120,7 +120,7 @@ impl Layout {
     }
 
     /// Whether a controller's limits go to this tree: v1 is served first where both have it.
-    fn serves(&self, tree: &Tree, controller: Controller) -> bool {
+    pub(super) fn serves(&self, tree: &Tree, controller: Controller) -> bool {
         tree.controllers.has(controller)
             && (!tree.unified
                 || !self

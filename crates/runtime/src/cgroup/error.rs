@@ -62,6 +62,18 @@ pub enum CgroupError {
         #[source]
         source: io::Error,
     },
+    /// A limit of memory below what is in use.
+    #[error(
+        "cannot limit the memory of cgroup {path} to {limit_bytes} bytes: {used_bytes} bytes are in use; ask for more, or end what uses it"
+    )]
+    BelowUsage {
+        /// The group's path.
+        path: String,
+        /// What was asked for.
+        limit_bytes: u64,
+        /// What cannot be taken back.
+        used_bytes: u64,
+    },
     /// libcgroups could not write a limit.
     #[error(
         "cannot apply the limits of cgroup {path}: lower the Pod's requests and limits or those of its parent"

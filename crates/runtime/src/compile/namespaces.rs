@@ -1,7 +1,7 @@
 //! In which namespaces does a container live, and how does it come into each?
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType};
@@ -24,13 +24,22 @@ pub(crate) struct Membership {
     own_cgroup: bool,
 }
 
+/// Which PID namespace a container gets that asks for one without a path.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum PidFrom<'a> {
+    /// A new one.
+    New,
+    /// That of the Pod.
+    Reaper(&'a Reaper),
+    /// That of the process behind a pidfd.
+    Process(BorrowedFd<'a>),
+}
+
 /// Looks at the list, and opens what it names. Where the Pod shares its processes, a list without
 /// a PID namespace means the shared one: the parent's is the host's, which nobody asked for.
-pub(super) fn compile(
-    list: &[LinuxNamespace],
-    shared_pid: Option<&Reaper>,
-) -> Result<Membership, SpecError> {
+pub(super) fn compile(list: &[LinuxNamespace], pid: PidFrom<'_>) -> Result<Membership, SpecError> {
     let mut membership = Membership::default();
+    let given = !matches!(pid, PidFrom::New);
     for namespace in list {
         let kind = kind_of(namespace.typ())?;
         match (kind, namespace.path()) {
@@ -39,14 +48,24 @@ pub(super) fn compile(
             }
             (Namespaces::CGROUP, None) => membership.own_cgroup = true,
             (Namespaces::PID, Some(path)) => membership.pid = Some(open(path)?),
-            (Namespaces::PID, None) if shared_pid.is_some() => {}
+            (Namespaces::PID, None) if given => {}
             (_, Some(path)) => membership.entered.push((open(path)?, kind)),
             (_, None) => membership.cloned = membership.cloned.and(kind),
         }
     }
-    if let (Some(reaper), None) = (shared_pid, &membership.pid) {
-        let path = PathBuf::from(format!("/proc/{}/ns/pid", reaper.pid()));
-        membership.pid = Some(open(&path)?);
+    match pid {
+        PidFrom::Reaper(reaper) if membership.pid.is_none() => {
+            let path = PathBuf::from(format!("/proc/{}/ns/pid", reaper.pid()));
+            membership.pid = Some(open(&path)?);
+        }
+        PidFrom::Process(pidfd) if membership.pid.is_none() => {
+            let copy = pidfd.try_clone_to_owned();
+            membership.pid = Some(copy.map_err(|source| SpecError::Namespace {
+                path: "of the process that is to be joined".to_owned(),
+                source,
+            })?);
+        }
+        _ => {}
     }
     if !membership.cloned.has(Namespaces::MOUNT) {
         return Err(SpecError::invalid(

@@ -8,6 +8,7 @@ use oci_spec::runtime::{Capability, PosixRlimitType, Process as Described};
 use outrigger_sys::credentials::{self, Capabilities};
 use outrigger_sys::exec::Strings;
 use outrigger_sys::limits::Limit;
+use outrigger_sys::terminal::Size;
 use rustix::process::{Gid, Resource};
 
 use super::{SpecError, c_string};
@@ -30,6 +31,21 @@ pub(crate) struct Process {
     pub(crate) no_new_privileges: bool,
     pub(crate) limits: Vec<Limit>,
     pub(crate) oom_score_adj: Option<CString>,
+    /// The size of the terminal of the first process.
+    pub(crate) console: Option<Size>,
+}
+
+impl Process {
+    /// The environment with a `TERM`, if it has none.
+    pub(crate) fn env_for_terminal(&self) -> Option<Strings> {
+        let env = self.env.as_slice();
+        if env.iter().any(|text| text.as_bytes().starts_with(b"TERM=")) {
+            return None;
+        }
+        Some(Strings::new(
+            env.iter().cloned().chain([c"TERM=xterm".into()]).collect(),
+        ))
+    }
 }
 
 /// A program and its arguments.
@@ -139,6 +155,15 @@ pub(super) fn compile(
             })
             .collect(),
         oom_score_adj: oom_score_adj.transpose()?,
+        console: described.console_size().and_then(console),
+    })
+}
+
+/// A size that no terminal can have says nothing.
+fn console(size: oci_spec::runtime::Box) -> Option<Size> {
+    Some(Size {
+        rows: u16::try_from(size.height()).ok()?,
+        columns: u16::try_from(size.width()).ok()?,
     })
 }
 

@@ -5,13 +5,14 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use outrigger_sys::Errno;
 use outrigger_sys::in_root::{self, Make};
+use outrigger_sys::terminal;
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chownat, fstat, mknodat, openat, statat,
     symlinkat,
 };
 
 use super::mounts::{attach, clone_tree};
-use super::{Device, Init};
+use super::{Device, Init, finish};
 
 impl Init<'_> {
     /// Makes the device files.
@@ -27,6 +28,19 @@ impl Init<'_> {
             };
             make(dir, device)?;
         }
+        Ok(())
+    }
+
+    /// Opens the program's terminal in the container's own devpts, and shows it as the console too.
+    pub(super) fn make_terminal(&mut self, console: bool) -> Result<(), Errno> {
+        let directory = in_root::open(self.root()?, c"dev/pts")?;
+        let made = terminal::open_in(directory.as_fd())?;
+        let device = finish::hand_over(made, self.process, self.report)?;
+        if console {
+            let place = in_root::open_or_make(self.root()?, c"dev/console", Make::File)?;
+            attach(&clone_tree(device.as_fd(), c"", false)?, &place)?;
+        }
+        self.terminal = Some(device);
         Ok(())
     }
 

@@ -1,10 +1,13 @@
 //! How does the child become the program, with the container's privileges and none of ours?
 
 use std::ffi::CStr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use outrigger_sys::clone::Namespaces;
-use outrigger_sys::{Errno, close_fds, credentials, exec, limits, namespace, process, signals};
+use outrigger_sys::exec::Strings;
+use outrigger_sys::{
+    Errno, close_fds, credentials, exec, limits, namespace, process, signals, terminal,
+};
 use rustix::fs::{FileType, Gid, Mode, Uid, fchown, fstat};
 
 use super::report::{Part, Place, Report};
@@ -16,7 +19,9 @@ use crate::compile::{Command, Process};
 pub(crate) struct Finish<'a> {
     pub(crate) process: &'a Process,
     pub(crate) command: &'a Command,
-    /// Standard input, output and error.
+    /// Its environment, if that is not the process'.
+    pub(crate) env: Option<&'a Strings>,
+    /// Standard input, output and error, where it gets no terminal.
     pub(crate) stdio: [BorrowedFd<'a>; 3],
     /// Whether to wait for a word from the parent before the program.
     pub(crate) hold: bool,
@@ -51,11 +56,34 @@ pub(crate) fn enter(
     entered.map_err(|(part, errno)| report.fail(Place::Part(part), errno))
 }
 
+/// Opens a terminal in the container that this process has entered, and gives its controlling side
+/// away; gives the programs' side, which is the user's.
+pub(crate) fn open_terminal(process: &Process, report: &Report<'_>) -> Result<OwnedFd, i32> {
+    let opened = terminal::open_at(c"/dev/pts").and_then(|made| hand_over(made, process, report));
+    opened.map_err(|errno| report.fail(Place::Part(Part::Terminal), errno))
+}
+
+/// Gives the controlling side away and the other one to the user.
+pub(super) fn hand_over(
+    made: terminal::Terminal,
+    process: &Process,
+    report: &Report<'_>,
+) -> Result<OwnedFd, Errno> {
+    // The group is that of the devpts, so that `write` and `wall` work as they do elsewhere.
+    fchown(&made.device, Some(Uid::from_raw(process.uid)), None)?;
+    if let Some(size) = process.console {
+        terminal::resize(&made.controller, size)?;
+    }
+    report.give(made.controller.as_fd())?;
+    Ok(made.device)
+}
+
 impl Finish<'_> {
-    /// Becomes the program; gives the status to end with if that fails.
-    pub(crate) fn run(&self, report: &Report<'_>) -> i32 {
+    /// Becomes the program, on a terminal if one is given; gives the status to end with if that
+    /// fails.
+    pub(crate) fn run(&self, terminal: Option<BorrowedFd<'_>>, report: &Report<'_>) -> i32 {
         let prepared = self
-            .surroundings(report)
+            .surroundings(terminal, report)
             .and_then(|()| self.privileges())
             .and_then(|()| self.last(report))
             .and_then(|()| self.execute());
@@ -65,10 +93,14 @@ impl Finish<'_> {
         }
     }
 
-    fn surroundings(&self, report: &Report<'_>) -> Ended {
+    fn surroundings(&self, terminal: Option<BorrowedFd<'_>>, report: &Report<'_>) -> Ended {
         let process = self.process;
-        self.output().map_err(at(Part::Output))?;
+        let stdio = terminal.map_or(self.stdio, |device| [device; 3]);
+        self.output(stdio).map_err(at(Part::Output))?;
         rustix::process::setsid().map_err(at(Part::Session))?;
+        if let Some(device) = terminal {
+            terminal::control(device).map_err(at(Part::Session))?;
+        }
         if let Err(errno) = process::new_session_keyring() {
             report.warn(Place::Part(Part::Keyring), errno);
         }
@@ -89,8 +121,7 @@ impl Finish<'_> {
     }
 
     /// Pipes are given to the user, who can then open `/dev/stdout` again.
-    fn output(&self) -> Result<(), Errno> {
-        let [stdin, stdout, stderr] = self.stdio;
+    fn output(&self, [stdin, stdout, stderr]: [BorrowedFd<'_>; 3]) -> Result<(), Errno> {
         let plain = |errno: nix::errno::Errno| Errno::from_raw_os_error(errno as i32);
         nix::unistd::dup2_stdin(stdin).map_err(plain)?;
         nix::unistd::dup2_stdout(stdout).map_err(plain)?;
@@ -98,7 +129,7 @@ impl Finish<'_> {
         if self.process.uid == 0 {
             return Ok(());
         }
-        for fd in [stdout, stderr] {
+        for fd in [stdin, stdout, stderr] {
             if FileType::from_raw_mode(fstat(fd)?.st_mode) == FileType::Fifo {
                 fchown(
                     fd,
@@ -142,7 +173,11 @@ impl Finish<'_> {
     fn execute(&self) -> Ended {
         let mut told = (Part::Search, Errno::NOENT);
         for candidate in &self.command.candidates {
-            let errno = exec::exec(candidate, &self.command.args, &self.process.env);
+            let errno = exec::exec(
+                candidate,
+                &self.command.args,
+                self.env.unwrap_or(&self.process.env),
+            );
             let missing = matches!(errno, Errno::NOENT | Errno::NOTDIR);
             if missing
                 && rustix::fs::access(candidate.as_c_str(), rustix::fs::Access::EXISTS).is_err()

@@ -2,10 +2,12 @@
 //!
 //! Messages of nine bytes on a socket that keeps them apart: what kind, where, which errno. `Ready`
 //! comes just before the program; the end of the stream after it means that the program runs.
+//! A terminal that the child has opened comes beside its message as a descriptor.
 
+use std::cell::RefCell;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use outrigger_sys::Errno;
+use outrigger_sys::{Errno, fd_passing};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
 };
@@ -25,6 +27,7 @@ pub(crate) enum Part {
     Enter,
     Join,
     OomScore,
+    Terminal,
     Output,
     Session,
     Keyring,
@@ -42,10 +45,11 @@ pub(crate) enum Part {
     Exec,
 }
 
-const PARTS: [(Part, &str); 18] = [
+const PARTS: [(Part, &str); 19] = [
     (Part::Enter, "enter the container's namespaces"),
     (Part::Join, "join the cgroups"),
     (Part::OomScore, "set oom_score_adj"),
+    (Part::Terminal, "open a terminal in /dev/pts"),
     (Part::Output, "take standard input and output"),
     (Part::Session, "begin a session"),
     (Part::Keyring, "make a session keyring"),
@@ -77,6 +81,7 @@ const PART: u32 = 0x8000_0000;
 const FAILED: u8 = 1;
 const WARNED: u8 = 2;
 const READY: u8 = 3;
+const TERMINAL: u8 = 4;
 
 /// The child's end.
 #[derive(Debug, Clone, Copy)]
@@ -121,17 +126,32 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn send(&self, kind: u8, place: Place, errno: i32) -> Result<(), Errno> {
-        let place = match place {
-            Place::Step(index) => index & !PART,
-            Place::Part(part) => PART | part as u32,
-        };
-        let mut bytes = [0_u8; 9];
-        bytes[0] = kind;
-        bytes[1..5].copy_from_slice(&place.to_le_bytes());
-        bytes[5..].copy_from_slice(&errno.to_le_bytes());
-        send(self.socket, &bytes, SendFlags::NOSIGNAL).map(drop)
+    /// Gives the controlling side of the program's terminal away.
+    pub(crate) fn give(&self, controller: BorrowedFd<'_>) -> Result<(), Errno> {
+        let bytes = message(TERMINAL, Place::Step(0), 0);
+        fd_passing::send(self.socket, &bytes, &[controller]).map(drop)
     }
+
+    fn send(&self, kind: u8, place: Place, errno: i32) -> Result<(), Errno> {
+        send(
+            self.socket,
+            &message(kind, place, errno),
+            SendFlags::NOSIGNAL,
+        )
+        .map(drop)
+    }
+}
+
+fn message(kind: u8, place: Place, errno: i32) -> [u8; 9] {
+    let place = match place {
+        Place::Step(index) => index & !PART,
+        Place::Part(part) => PART | part as u32,
+    };
+    let mut bytes = [0_u8; 9];
+    bytes[0] = kind;
+    bytes[1..5].copy_from_slice(&place.to_le_bytes());
+    bytes[5..].copy_from_slice(&errno.to_le_bytes());
+    bytes
 }
 
 /// What came from the child.
@@ -148,6 +168,8 @@ pub(crate) enum Message {
 #[derive(Debug)]
 pub(crate) struct Reader {
     socket: OwnedFd,
+    /// What came beside a message.
+    terminal: RefCell<Option<OwnedFd>>,
 }
 
 impl Reader {
@@ -159,18 +181,27 @@ impl Reader {
             SocketFlags::CLOEXEC,
             None,
         )?;
-        Ok((Reader { socket }, child))
+        let terminal = RefCell::new(None);
+        Ok((Reader { socket, terminal }, child))
+    }
+
+    /// The controlling side of the terminal that the child has opened.
+    pub(crate) fn terminal(&self) -> Option<OwnedFd> {
+        self.terminal.take()
     }
 
     /// The next message.
     pub(crate) fn next(&self) -> Result<Message, Errno> {
         let mut bytes = [0_u8; 9];
         loop {
-            match recv(&self.socket, &mut bytes, RecvFlags::empty()) {
+            match fd_passing::receive(&self.socket, &mut bytes) {
                 Err(Errno::INTR) => {}
                 // The child was killed with the word to go on unread.
-                Ok((_, 0)) | Err(Errno::CONNRESET) => return Ok(Message::End),
-                Ok((_, 9)) => return parse(bytes),
+                Ok((0, _)) | Err(Errno::CONNRESET) => return Ok(Message::End),
+                Ok((9, mut descriptors)) if bytes[0] == TERMINAL => {
+                    self.terminal.replace(descriptors.pop());
+                }
+                Ok((9, _)) => return parse(bytes),
                 Ok(_) => return Err(Errno::PROTO),
                 Err(errno) => return Err(errno),
             }
@@ -227,6 +258,20 @@ mod tests {
             Ok(Message::Failed(Place::Step(7), Errno::NOENT))
         );
         assert_eq!(reader.next(), Ok(Message::End));
+    }
+
+    #[test]
+    fn a_terminal_comes_beside_the_messages() {
+        let (reader, child) = Reader::pair().unwrap();
+        let report = Report::new(child.as_fd());
+        let (kept, given) = Reader::pair().unwrap();
+        report.give(given.as_fd()).unwrap();
+        report.ready().unwrap();
+        assert_eq!(reader.next(), Ok(Message::Ready));
+        let terminal = reader.terminal().unwrap();
+        assert!(reader.terminal().is_none());
+        Report::new(terminal.as_fd()).ready().unwrap();
+        assert_eq!(kept.next(), Ok(Message::Ready));
     }
 
     #[test]

@@ -53,6 +53,7 @@ impl Init<'_> {
             }
             Step::Readonly(path) => self.make_readonly(path),
             Step::Mask(path) => self.mask(path),
+            Step::Terminal { console } => self.make_terminal(*console),
             Step::ReadonlyRoot => set_attributes(
                 self.root()?,
                 c"",
@@ -134,6 +135,7 @@ impl Display for Step {
             }
             Step::Readonly(path) => write!(f, "make /{} read-only", path.to_string_lossy()),
             Step::Mask(path) => write!(f, "mask /{}", path.to_string_lossy()),
+            Step::Terminal { .. } => f.write_str("open a terminal in /dev/pts for /dev/console"),
             Step::ReadonlyRoot => f.write_str("make the root file system read-only"),
             Step::Pivot => f.write_str("change to the new root"),
             Step::Hostname(name) => write!(f, "set the host name {}", name.to_string_lossy()),

@@ -101,9 +101,11 @@ impl Bed {
             bundle: &bundle,
             rootfs: RootFs::Overlay(&overlay),
             cgroup: &self.join,
+            stdin: None,
             stdout: stdout.as_fd(),
             stderr: stdout.as_fd(),
             shared_pid: self.shared_pid.as_ref(),
+            pid_of: None,
         })
     }
 
@@ -133,8 +135,10 @@ pub(crate) fn exec(container: &Container, words: &[&str]) -> Result<Outcome, Cre
     let join = no_cgroup();
     let execed = container.exec(&ExecProcess {
         args: &args(words),
+        stdin: None,
         stdout: write.as_fd(),
         stderr: write.as_fd(),
+        terminal: false,
         cgroups: &[&join],
     })?;
     drop(write);

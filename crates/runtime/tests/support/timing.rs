@@ -73,8 +73,10 @@ fn a_cycle_and_an_exec_have_their_price() {
             let execed = container
                 .exec(&ExecProcess {
                     args: &args(&["/bin/true"]),
+                    stdin: None,
                     stdout: null.as_fd(),
                     stderr: null.as_fd(),
+                    terminal: false,
                     cgroups: &[&join],
                 })
                 .unwrap();

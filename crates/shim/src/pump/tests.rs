@@ -30,7 +30,7 @@ fn pumped(bytes: &'static [u8], rounds: usize, max_bytes: u64) -> (PathBuf, f64)
     })
     .unwrap();
     let ((stdout, to_stdout), (stderr, to_stderr)) = (pipe().unwrap(), pipe().unwrap());
-    let (mut pump, mut buffers) = (Pump::new(stdout, stderr, log), Buffers::new());
+    let (mut pump, mut buffers) = (Pump::new(stdout, Some(stderr), log), Buffers::new());
     let begin = Instant::now();
     let writing = std::thread::spawn(move || {
         let mut stdout = File::from(to_stdout);

@@ -1,6 +1,7 @@
 //! How does a test speak with a shim? As the node does, one call at a time, without tokio.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -55,6 +56,7 @@ pub(crate) struct Client {
     pub(crate) events: VecDeque<Event>,
     pub(crate) replies: Vec<(u64, Result<Reply, Refusal>)>,
     pub(crate) descriptors: Vec<OwnedFd>,
+    pub(crate) ended: Vec<(u64, i32)>,
 }
 
 impl Client {
@@ -70,6 +72,7 @@ impl Client {
             events,
             replies,
             descriptors,
+            ended: Vec::new(),
         }
     }
 
@@ -154,6 +157,40 @@ impl Client {
         self.call(Request::Exec(exec(container, args, timeout_ms)))
     }
 
+    /// Waits for the end of an interactive command.
+    pub(crate) fn end(&mut self, call: u64) -> i32 {
+        loop {
+            if let Some((_, code)) = self.ended.iter().find(|(id, _)| *id == call) {
+                return *code;
+            }
+            assert!(self.receive(), "the connection was closed before the end");
+        }
+    }
+
+    /// Asks for streams and gives them: stdin, stdout, stderr, terminal.
+    pub(crate) fn streams(&mut self, request: Request) -> (u64, [Option<File>; 4]) {
+        let call = self.send(request);
+        let Reply::Streams(streams) = self.answer(call).unwrap() else {
+            panic!("no streams")
+        };
+        let mut descriptors = self.descriptors.drain(..);
+        let mut one = |is_there: bool| {
+            is_there.then(|| {
+                let descriptor = descriptors.next().unwrap();
+                rustix::io::ioctl_fionbio(&descriptor, false).unwrap();
+                File::from(descriptor)
+            })
+        };
+        let all = [
+            one(streams.stdin),
+            one(streams.stdout),
+            one(streams.stderr),
+            one(streams.terminal),
+        ];
+        assert!(descriptors.next().is_none(), "more than was said");
+        (call, all)
+    }
+
     /// Whether the shim has hung up; waits for it.
     pub(crate) fn is_hung_up(&mut self) -> bool {
         while self.receive() {}
@@ -170,6 +207,7 @@ impl Client {
             match message {
                 Message::Reply { id, result } => self.replies.push((id, result)),
                 Message::Event(event) => self.events.push_back(event),
+                Message::Ended { id, code } => self.ended.push((id, code)),
             }
         }
         count > 0
@@ -184,5 +222,6 @@ pub(crate) fn exec(container: &str, args: &[&str], timeout_ms: Option<u64>) -> E
         args,
         timeout_ms,
         output_limit: 100,
+        token: None,
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use outrigger_sys::mount::{Change, Propagation, attr, set_attributes};
 use outrigger_sys::namespace::unshare;
 use outrigger_wire::{
-    Lease, LogFile, PodCgroup, Prepare, Reply, Request, RootFs, SharedNamespaces, Start,
+    Lease, LogFile, PodCgroup, Prepare, Reply, Request, RootFs, SharedNamespaces, Start, Stdio,
 };
 use rustix::fs::CWD;
 use rustix::mount::MountFlags;
@@ -113,6 +113,8 @@ impl Pod {
             bundle,
             rootfs,
             log,
+            stdio: Stdio::default(),
+            join_pid_of: None,
         }
     }
 
@@ -135,12 +137,23 @@ impl Pod {
         args: &[&str],
         change: impl FnOnce(&mut serde_json::Value),
     ) {
+        let start = self.changed(id, args, change);
+        client.ask(Request::Start(Box::new(start)));
+    }
+
+    /// A container of this command with a changed configuration.
+    pub(crate) fn changed(
+        &self,
+        id: &str,
+        args: &[&str],
+        change: impl FnOnce(&mut serde_json::Value),
+    ) -> Start {
         let start = self.container(id, args);
         let path = start.bundle.join("config.json");
         let mut config = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         change(&mut config);
         fs::write(&path, config.to_string()).unwrap();
-        client.ask(Request::Start(Box::new(start)));
+        start
     }
 
     /// Starts a container and gives its process id.
