@@ -1,0 +1,253 @@
+//! What is a client's connection doing, and since when? And the bytes themselves, with a note of when
+//! they last moved.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Instant;
+
+use super::Limits;
+use super::registry::Registry;
+
+/// The operating system's side of a connection.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// What is going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// TLS is being agreed on.
+    Handshake,
+    /// No request has begun yet.
+    Fresh,
+    /// A request's head has begun.
+    Head,
+    /// A request is being answered, or the protocol has changed.
+    Serving,
+    /// The last answer is over.
+    Idle,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    since: Instant,
+    /// Since when the client takes nothing of what is there for it.
+    stalled: Option<Instant>,
+    patience: Duration,
+}
+
+/// One client's connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) number: u64,
+    socket: Socket,
+    state: Mutex<State>,
+}
+
+impl Connection {
+    pub(super) fn new(number: u64, socket: Socket, limits: &Limits) -> Connection {
+        let state = State {
+            phase: Phase::Handshake,
+            since: Instant::now(),
+            stalled: None,
+            patience: Duration::from_millis(limits.stall_ms),
+        };
+        Connection {
+            number,
+            socket,
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self.socket, Socket::Unix(_))
+    }
+
+    /// Whether a process of root's is at the other end of the unix socket.
+    pub(super) fn is_root(&self) -> bool {
+        match &self.socket {
+            Socket::Tcp(_) => false,
+            Socket::Unix(stream) => rustix::net::sockopt::socket_peercred(stream)
+                .is_ok_and(|peer| peer.uid.as_raw() == 0),
+        }
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        let mut state = self.state();
+        state.phase = phase;
+        state.since = Instant::now();
+    }
+
+    pub(super) fn be_patient(&self, patience_ms: u64) {
+        self.state().patience = Duration::from_millis(patience_ms);
+    }
+
+    /// How much it would harm to give it up, if it could be given up: strangers go first, then those
+    /// who have not asked for anything yet, each in the order of their age.
+    pub(super) fn worth(&self) -> Option<(u8, Instant)> {
+        let state = self.state();
+        let rank = match state.phase {
+            Phase::Handshake => 0,
+            Phase::Fresh => 1,
+            Phase::Idle => 2,
+            Phase::Head | Phase::Serving => return None,
+        };
+        Some((rank, state.since))
+    }
+
+    /// Whether its time is over.
+    pub(super) fn is_overdue(&self, now: Instant, limits: &Limits) -> bool {
+        let state = self.state();
+        if let Some(stalled) = state.stalled
+            && now.duration_since(stalled) >= state.patience
+        {
+            return true;
+        }
+        let time_ms = match state.phase {
+            Phase::Handshake => limits.handshake_ms,
+            Phase::Fresh | Phase::Head => limits.head_ms,
+            Phase::Idle => limits.idle_ms,
+            Phase::Serving => return false,
+        };
+        now.duration_since(state.since) >= Duration::from_millis(time_ms)
+    }
+
+    /// Ends it, whatever is going on: everybody who waits for its bytes wakes up.
+    pub(super) fn end(&self) {
+        let both = rustix::net::Shutdown::Both;
+        // It fails if the client is gone already.
+        let _ = match &self.socket {
+            Socket::Tcp(stream) => rustix::net::shutdown(stream, both),
+            Socket::Unix(stream) => rustix::net::shutdown(stream, both),
+        };
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_read(&self) {
+        let mut state = self.state();
+        if matches!(state.phase, Phase::Idle | Phase::Fresh) {
+            state.phase = Phase::Head;
+            state.since = Instant::now();
+        }
+    }
+
+    fn has_written(&self, stalls: bool) {
+        let mut state = self.state();
+        if !stalls {
+            state.stalled = None;
+        } else if state.stalled.is_none() {
+            state.stalled = Some(Instant::now());
+        }
+    }
+}
+
+/// The bytes of a connection. Dropping it closes the connection and frees its place.
+#[derive(Debug)]
+pub(super) struct Wire {
+    connection: Arc<Connection>,
+    registry: Arc<Registry>,
+}
+
+impl Wire {
+    pub(super) fn new(connection: Arc<Connection>, registry: Arc<Registry>) -> Wire {
+        Wire {
+            connection,
+            registry,
+        }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        // Others may hold the connection for a moment longer; the client shall not wait for them.
+        self.connection.end();
+        self.registry.forget(self.connection.number);
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let room = match &self.connection.socket {
+                Socket::Tcp(stream) => {
+                    ready!(stream.poll_read_ready(cx))?;
+                    stream.try_read(buf.initialize_unfilled())
+                }
+                Socket::Unix(stream) => {
+                    ready!(stream.poll_read_ready(cx))?;
+                    stream.try_read(buf.initialize_unfilled())
+                }
+            };
+            match room {
+                Ok(length) => {
+                    buf.advance(length);
+                    if length > 0 {
+                        self.connection.has_read();
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => {}
+                Err(problem) => return Poll::Ready(Err(problem)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let ready = match &self.connection.socket {
+                Socket::Tcp(stream) => stream.poll_write_ready(cx),
+                Socket::Unix(stream) => stream.poll_write_ready(cx),
+            };
+            if ready.is_pending() {
+                self.connection.has_written(true);
+            }
+            ready!(ready)?;
+            let written = match &self.connection.socket {
+                Socket::Tcp(stream) => stream.try_write(bytes),
+                Socket::Unix(stream) => stream.try_write(bytes),
+            };
+            match written {
+                Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => {}
+                written => {
+                    self.connection.has_written(false);
+                    return Poll::Ready(written);
+                }
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let write = rustix::net::Shutdown::Write;
+        let _ = match &self.connection.socket {
+            Socket::Tcp(stream) => rustix::net::shutdown(stream, write),
+            Socket::Unix(stream) => rustix::net::shutdown(stream, write),
+        };
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,339 @@
+//! How do objects get onto the disk, and what if that fails?
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use serde_json::Value;
+
+use super::{Key, StoreError, Stored};
+use crate::Resource;
+
+/// Objects by `plural/namespace/name`: eight bytes of version, then JSON.
+const OBJECTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("objects");
+/// Numbers about the store itself.
+const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+/// In [`NUMBERS`]: the layout of this file.
+const FORMAT: &str = "format";
+/// In [`NUMBERS`]: no version beyond this one was ever given away.
+const RESERVED: &str = "versions-reserved-until";
+/// The layout that this program writes.
+const FORMAT_NOW: u64 = 1;
+/// Everything is kept in memory as it is; the database needs only the pages that it is changing.
+const CACHE_BYTES: usize = 256 * 1024;
+
+/// One change to the database.
+#[derive(Debug, Clone)]
+pub(super) struct Put {
+    pub(super) key: String,
+    /// `None` removes it.
+    pub(super) bytes: Option<Vec<u8>>,
+}
+
+/// How long the database may be held by a process that is on its way to `execve`.
+const PATIENCE: Duration = Duration::from_secs(1);
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(5);
+
+/// How the database is opened, now and again after it has failed.
+type Opener = Box<dyn Fn() -> Result<Database, redb::DatabaseError> + Send>;
+
+/// The database. After a failed write it is opened anew, because it takes no more writes then.
+pub(super) struct Disk {
+    opener: Opener,
+    database: Option<Database>,
+    /// What stood where a failed write may have left something else: written back before anything new is.
+    doubtful: Vec<Put>,
+}
+
+impl std::fmt::Debug for Disk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Disk")
+            .field("is_open", &self.database.is_some())
+            .field("doubtful", &self.doubtful.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the database held when it was opened.
+pub(super) struct Loaded {
+    pub(super) objects: Vec<Stored>,
+    pub(super) reserved: u64,
+}
+
+impl Disk {
+    /// Opens or makes `objects.redb` in this directory.
+    pub(super) fn open(directory: &Path) -> Result<(Disk, Loaded), StoreError> {
+        let path = directory.join("objects.redb");
+        let failed = |operation, problem: String| StoreError {
+            operation,
+            path: Some(path.clone()),
+            problem,
+        };
+        prepare(directory, &path).map_err(|error| failed("making", error.to_string()))?;
+        let file = path.clone();
+        let opener: Opener = Box::new(move || {
+            let mut builder = Database::builder();
+            builder
+                .set_cache_size(CACHE_BYTES)
+                .set_check_integrity_on_open(true);
+            builder.create(&file)
+        });
+        Disk::with(opener).map_err(|problem| failed("opening", advice(problem)))
+    }
+
+    /// Opens a database that is opened like that.
+    pub(super) fn with(opener: Opener) -> Result<(Disk, Loaded), Problem> {
+        let database = open_alone(&opener)?;
+        let loaded = load(&database)?;
+        let disk = Disk {
+            opener,
+            database: Some(database),
+            doubtful: Vec::new(),
+        };
+        Ok((disk, loaded))
+    }
+
+    /// Puts changes on the disk, all or none. When this returns `Ok` they outlive everything.
+    pub(super) fn write(&mut self, puts: &[Put], reserve: Option<u64>) -> Result<(), Problem> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => (self.opener)()?,
+        };
+        let mut before = Vec::new();
+        match commit(&database, &self.doubtful, puts, reserve, &mut before) {
+            Ok(()) => {
+                self.doubtful.clear();
+                self.database = Some(database);
+                Ok(())
+            }
+            Err(problem) => {
+                // Whether the last commit is on the disk is unknown now. Nobody was told that it is, so
+                // it must not come back after the next start.
+                for put in before {
+                    if !self.doubtful.iter().any(|known| known.key == put.key) {
+                        self.doubtful.push(put);
+                    }
+                }
+                Err(problem)
+            }
+        }
+    }
+}
+
+/// A process that was killed while it started another one has left the database's lock to that one for
+/// the moment until it calls `execve`, so that it is in use is believed only after a while.
+fn open_alone(opener: &Opener) -> Result<Database, redb::DatabaseError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match opener() {
+            Err(redb::DatabaseError::DatabaseAlreadyOpen) if Instant::now() < deadline => {
+                std::thread::sleep(ASK_AGAIN_AFTER);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// What the database said.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Problem {
+    #[error("it is in use by another process")]
+    InUse,
+    #[error("{0}")]
+    Failed(String),
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    #[error(
+        "it was written by a newer version of this program (layout {0}, this one knows {FORMAT_NOW})"
+    )]
+    Newer(u64),
+}
+
+impl From<redb::DatabaseError> for Problem {
+    fn from(error: redb::DatabaseError) -> Problem {
+        match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => Problem::InUse,
+            redb::DatabaseError::Storage(storage) => storage.into(),
+            other => Problem::Damaged(other.to_string()),
+        }
+    }
+}
+
+impl From<redb::StorageError> for Problem {
+    fn from(error: redb::StorageError) -> Problem {
+        match error {
+            redb::StorageError::Corrupted(what) => Problem::Damaged(what),
+            // What is no database at all is said like that.
+            redb::StorageError::Io(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
+                ) =>
+            {
+                Problem::Damaged(error.to_string())
+            }
+            other => Problem::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<redb::TransactionError> for Problem {
+    fn from(error: redb::TransactionError) -> Problem {
+        match error {
+            redb::TransactionError::Storage(storage) => storage.into(),
+            other => Problem::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<redb::TableError> for Problem {
+    fn from(error: redb::TableError) -> Problem {
+        match error {
+            redb::TableError::Storage(storage) => storage.into(),
+            other => Problem::Damaged(other.to_string()),
+        }
+    }
+}
+
+impl From<redb::CommitError> for Problem {
+    fn from(error: redb::CommitError) -> Problem {
+        match error {
+            redb::CommitError::Storage(storage) => storage.into(),
+            other => Problem::Failed(other.to_string()),
+        }
+    }
+}
+
+/// What to do about a database that cannot be opened.
+fn advice(problem: Problem) -> String {
+    match problem {
+        Problem::Damaged(_) => format!(
+            "{problem}; restore it from a backup, or move it away and start again: then the Pods of the API \
+             that still run are stopped, and those of manifest files go on"
+        ),
+        Problem::InUse => format!("{problem}; only one daemon can use a root directory"),
+        Problem::Failed(_) | Problem::Newer(_) => problem.to_string(),
+    }
+}
+
+/// Makes the file if there is none: Secrets stand in it, so that only root may read it.
+fn prepare(directory: &Path, path: &Path) -> std::io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    File::open(directory)?.sync_all()
+}
+
+fn commit(
+    database: &Database,
+    doubtful: &[Put],
+    puts: &[Put],
+    reserve: Option<u64>,
+    before: &mut Vec<Put>,
+) -> Result<(), Problem> {
+    let transaction = database.begin_write()?;
+    {
+        let mut table = transaction.open_table(OBJECTS)?;
+        for put in doubtful {
+            replace(&mut table, put)?;
+        }
+        for put in puts {
+            let bytes = table.get(put.key.as_str())?.map(|old| old.value().to_vec());
+            before.push(Put {
+                key: put.key.clone(),
+                bytes,
+            });
+            replace(&mut table, put)?;
+        }
+        if let Some(until) = reserve {
+            transaction.open_table(NUMBERS)?.insert(RESERVED, until)?;
+        }
+    }
+    Ok(transaction.commit()?)
+}
+
+fn replace(table: &mut redb::Table<'_, &str, &[u8]>, put: &Put) -> Result<(), Problem> {
+    match &put.bytes {
+        Some(bytes) => table.insert(put.key.as_str(), bytes.as_slice())?,
+        None => table.remove(put.key.as_str())?,
+    };
+    Ok(())
+}
+
+fn load(database: &Database) -> Result<Loaded, Problem> {
+    let transaction = database.begin_write()?;
+    {
+        let mut numbers = transaction.open_table(NUMBERS)?;
+        let format = numbers.get(FORMAT)?.map(|format| format.value());
+        match format {
+            None => {
+                numbers.insert(FORMAT, FORMAT_NOW)?;
+            }
+            Some(FORMAT_NOW) => {}
+            Some(newer) => return Err(Problem::Newer(newer)),
+        }
+        transaction.open_table(OBJECTS)?;
+    }
+    transaction.commit()?;
+    let transaction = database.begin_read()?;
+    let reserved = transaction
+        .open_table(NUMBERS)?
+        .get(RESERVED)?
+        .map_or(0, |until| until.value());
+    let mut objects = Vec::new();
+    for row in transaction.open_table(OBJECTS)?.iter()? {
+        let (key, bytes) = row?;
+        objects.push(decode(key.value(), bytes.value())?);
+    }
+    Ok(Loaded { objects, reserved })
+}
+
+/// The name of a row.
+pub(super) fn row(key: &Key) -> String {
+    format!("{}/{}/{}", key.resource.plural(), key.namespace, key.name)
+}
+
+/// The bytes of a row.
+pub(super) fn encode(version: u64, object: &Value) -> Vec<u8> {
+    let mut bytes = version.to_le_bytes().to_vec();
+    // The only thing that JSON cannot hold is a map whose keys are no texts, and a `Value` has none.
+    bytes.extend(object.to_string().into_bytes());
+    bytes
+}
+
+fn decode(row: &str, bytes: &[u8]) -> Result<Stored, Problem> {
+    let damaged = |what: &str| Problem::Damaged(format!("the object {row} {what}"));
+    let mut parts = row.splitn(3, '/');
+    let (Some(plural), Some(namespace), Some(name)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return Err(damaged("has no proper name"));
+    };
+    let resource = Resource::ALL
+        .into_iter()
+        .find(|resource| resource.plural() == plural)
+        .ok_or_else(|| damaged("is of an unknown kind"))?;
+    let (version, json) = bytes
+        .split_first_chunk()
+        .ok_or_else(|| damaged("is too short"))?;
+    let object: Value =
+        serde_json::from_slice(json).map_err(|error| damaged(&error.to_string()))?;
+    Ok(Stored {
+        key: Key {
+            resource,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        },
+        version: u64::from_le_bytes(*version),
+        object: std::sync::Arc::new(object),
+    })
+}
