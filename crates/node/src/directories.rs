@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use outrigger_pod::Pod;
+use outrigger_pod::{Pod, PodUid};
 use rustix::fs::{XattrFlags, getxattr, setxattr};
 
 /// The three directories that the program works in; all absolute.
@@ -22,12 +22,17 @@ impl Directories {
     /// The directories of one Pod.
     #[must_use]
     pub(crate) fn of(&self, pod: &Pod) -> PodDirectories {
+        let logs = format!("{}_{}_{}", pod.namespace, pod.name, pod.uid);
+        self.of_uid(&pod.uid, self.logs.join(logs))
+    }
+
+    /// The directories of a Pod of which only the uid is known, and perhaps where its logs are.
+    #[must_use]
+    pub(crate) fn of_uid(&self, uid: &PodUid, logs: PathBuf) -> PodDirectories {
         PodDirectories {
-            state: self.state.join("pods").join(&pod.uid.0),
-            root: self.root.join("pods").join(&pod.uid.0),
-            logs: self
-                .logs
-                .join(format!("{}_{}_{}", pod.namespace, pod.name, pod.uid)),
+            state: self.state.join("pods").join(&uid.0),
+            root: self.root.join("pods").join(&uid.0),
+            logs,
         }
     }
 }
@@ -44,11 +49,6 @@ pub(crate) struct PodDirectories {
 }
 
 impl PodDirectories {
-    /// Everything of the Pod.
-    pub(crate) fn trees(&self) -> [PathBuf; 3] {
-        [self.state.clone(), self.root.clone(), self.logs.clone()]
-    }
-
     /// The file that stands for the right to work in these directories.
     pub(crate) fn lock(&self) -> PathBuf {
         self.state.with_extension("lock")
@@ -106,6 +106,15 @@ impl PodDirectories {
         self.root
             .join("termination")
             .join(instance(container, attempt))
+    }
+
+    /// What holds the trees of all instances, over or not.
+    pub(crate) fn all_instances(&self) -> [PathBuf; 3] {
+        [
+            self.state.join("bundles"),
+            self.root.join("layers"),
+            self.root.join("termination"),
+        ]
     }
 
     /// Everything of one instance that goes when it is over.

@@ -2,20 +2,21 @@
 //! way back to the loop.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use outrigger_bundle::HostFacts;
 use outrigger_image::Store;
 use outrigger_lifecycle::{Fact, Time};
-use outrigger_pod::Pod;
+use outrigger_pod::{Objects, Pod, PodUid, Slot};
 use outrigger_wire::Lease;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::directories::PodDirectories;
-use crate::instances::Instances;
+use crate::instances::{Instance, Instances};
 use crate::lock::PodLock;
 use crate::logs::Follower;
 use crate::node::{Event, Remark};
+use crate::record::{InstanceLine, Line, Record};
 use crate::settings::Settings;
 use crate::shim::Shim;
 use crate::volumes::Volumes;
@@ -28,29 +29,47 @@ pub(crate) struct Surroundings {
     pub(crate) host: HostFacts,
     /// The images.
     pub(crate) images: Store,
-    /// Follows logs.
-    pub(crate) follower: Follower,
+    /// The ConfigMaps and Secrets as they are now.
+    pub(crate) objects: RwLock<Arc<Objects>>,
+    /// Follows logs, for a node that is bound to a terminal.
+    pub(crate) follower: Option<Follower>,
 }
 
 impl Surroundings {
     /// Asks the machine what it is and opens the image store.
-    pub(crate) fn new(settings: Settings, follower: Follower) -> Result<Surroundings, String> {
+    pub(crate) fn new(
+        settings: Settings,
+        follower: Option<Follower>,
+    ) -> Result<Surroundings, String> {
         crate::sweep::sweep(&settings.directories);
         let host = crate::host::facts()?;
         let images = Store::open(&settings.directories.root).map_err(|error| chain(&error))?;
         Ok(Surroundings {
+            objects: RwLock::new(Arc::new(settings.objects.clone())),
             settings,
             host,
             images,
             follower,
         })
     }
+
+    /// Whether Pods outlive this node, which then keeps their records and logs.
+    pub(crate) fn lasting(&self) -> bool {
+        self.settings.lease == Lease::Forever
+    }
+
+    /// The ConfigMaps and Secrets as they are now.
+    pub(crate) fn objects(&self) -> Arc<Objects> {
+        Arc::clone(&self.objects.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// One Pod's hands.
 pub(crate) struct Hands {
-    /// The Pod.
-    pub(crate) pod: Arc<Pod>,
+    /// Whose hands these are.
+    pub(crate) uid: PodUid,
+    /// The Pod as it was updated last.
+    pod: RwLock<Arc<Pod>>,
     /// What is around it.
     pub(crate) around: Arc<Surroundings>,
     /// Where its things are.
@@ -69,6 +88,10 @@ pub(crate) struct Hands {
     volumes: Mutex<Arc<Volumes>>,
     /// Held while something of the Pod is removed from the disk.
     pub(crate) removing: tokio::sync::Mutex<()>,
+    /// Shared by those who write below the Pod's directories, alone with who takes them away for good.
+    writing: RwLock<()>,
+    /// What is written down of its life, if it outlives this node.
+    record: Option<Record>,
     events: UnboundedSender<Event>,
 }
 
@@ -78,10 +101,12 @@ impl Hands {
         pod: Arc<Pod>,
         around: Arc<Surroundings>,
         events: UnboundedSender<Event>,
+        record: Option<Record>,
     ) -> Hands {
         let dirs = around.settings.directories.of(&pod);
         Hands {
-            pod,
+            uid: pod.uid.clone(),
+            pod: RwLock::new(pod),
             around,
             dirs,
             instances: Mutex::default(),
@@ -91,31 +116,83 @@ impl Hands {
             last_event: AtomicU64::new(0),
             volumes: Mutex::default(),
             removing: tokio::sync::Mutex::default(),
+            writing: RwLock::default(),
+            record,
             events,
         }
     }
 
+    /// The Pod as it was updated last.
+    pub(crate) fn pod(&self) -> Arc<Pod> {
+        Arc::clone(&self.pod.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts a newer Pod of the same uid in its place.
+    pub(crate) fn set_pod(&self, pod: Arc<Pod>) {
+        *self.pod.write().unwrap_or_else(PoisonError::into_inner) = pod;
+    }
+
+    /// Its record, if it has one.
+    pub(crate) fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
+    /// Waits until all that was recorded up to now is written. It borrows nothing.
+    pub(crate) fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
+        let settled = self.record.as_ref().map(Record::settled);
+        async move {
+            if let Some(settled) = settled {
+                settled.await;
+            }
+        }
+    }
+
+    /// Takes up an instance, in the record too: it must be known before the shim is asked for it, as
+    /// the shim's events may come sooner than its reply, and to another node.
+    pub(crate) async fn take_up_instance(&self, slot: Slot, attempt: u32, instance: Instance) {
+        let line = InstanceLine::of(slot, attempt, &instance);
+        // First what a record that is made anew is made of, so that it cannot miss the line.
+        self.instances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(slot, attempt, instance);
+        if let Some(record) = &self.record {
+            record.append(&Line::Instance(line), false);
+        }
+        self.settled().await;
+    }
+
     /// Tells the loop what was observed.
     pub(crate) fn report(&self, fact: Fact) {
+        self.send(fact, None, None);
+    }
+
+    /// Tells the loop what the shim's event with the number `seq` says, and when that was.
+    pub(crate) fn report_event(&self, seq: u64, at: Option<Time>, fact: Fact) {
+        self.send(fact, at, Some(seq));
+    }
+
+    fn send(&self, fact: Fact, stamped: Option<Time>, seq: Option<u64>) {
         // Without a loop nobody is interested any more.
         self.events
             .send(Event::Fact {
-                pod: self.pod.uid.clone(),
+                pod: self.uid.clone(),
                 fact,
-                stamped: None,
+                stamped,
+                seq,
             })
             .ok();
     }
 
-    /// Tells the loop what the shim observed at that time.
-    pub(crate) fn report_at(&self, at: Time, fact: Fact) {
-        self.events
-            .send(Event::Fact {
-                pod: self.pod.uid.clone(),
-                fact,
-                stamped: Some(at),
-            })
-            .ok();
+    /// Tells the loop that nothing of the Pod is left.
+    pub(crate) fn report_gone(&self) {
+        self.events.send(Event::Gone(self.uid.clone())).ok();
+    }
+
+    /// Tells the loop what became of the search for the Pod's shim.
+    pub(crate) fn report_reached(&self, reach: crate::adopt::Reach) {
+        let pod = self.uid.clone();
+        self.events.send(Event::Reached { pod, reach }).ok();
     }
 
     /// Tells people that something was done in another way than asked for.
@@ -131,7 +208,7 @@ impl Hands {
     fn remark(&self, remark: Remark) {
         self.events
             .send(Event::Remark {
-                pod: self.pod.uid.clone(),
+                pod: self.uid.clone(),
                 remark,
             })
             .ok();
@@ -173,8 +250,20 @@ impl Hands {
         Ok(true)
     }
 
-    /// Hands out the right to work in the Pod's directories, if we have it.
+    /// Does something in the Pod's directories, unless they were given up: what would come into being
+    /// after the release would stay for ever. It may wait for the release, and that for it.
+    pub(crate) fn while_ours<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let _shared = self.writing.read().unwrap_or_else(PoisonError::into_inner);
+        let ours = {
+            let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+            lock.is_some()
+        };
+        ours.then(work)
+    }
+
+    /// Hands out the right to work in the Pod's directories, if we have it, as soon as nobody uses it.
     pub(crate) fn take_lock(&self) -> Option<PodLock> {
+        let _alone = self.writing.write().unwrap_or_else(PoisonError::into_inner);
         self.lock
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -223,3 +312,6 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

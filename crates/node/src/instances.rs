@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use outrigger_pod::{Signal, Slot};
 
 /// What is remembered of one instance that was created.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Instance {
     /// Its id, which the shim knows it by.
     pub(crate) id: String,
@@ -13,10 +13,12 @@ pub(crate) struct Instance {
     pub(crate) image_id: String,
     /// What asks it to stop.
     pub(crate) stop_signal: Signal,
+    /// Whether its first process has been seen to run, and not yet to end.
+    pub(crate) runs: bool,
 }
 
 /// All instances of one Pod.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Instances {
     known: BTreeMap<(Slot, u32), Instance>,
 }
@@ -25,6 +27,13 @@ impl Instances {
     /// Takes up a new one.
     pub(crate) fn insert(&mut self, slot: Slot, attempt: u32, instance: Instance) {
         self.known.insert((slot, attempt), instance);
+    }
+
+    /// Takes note that an instance runs, or does so no more.
+    pub(crate) fn set_runs(&mut self, slot: Slot, attempt: u32, runs: bool) {
+        if let Some(instance) = self.known.get_mut(&(slot, attempt)) {
+            instance.runs = runs;
+        }
     }
 
     /// Finds one.
@@ -42,6 +51,12 @@ impl Instances {
     /// All that are remembered.
     pub(crate) fn all(&self) -> impl Iterator<Item = (Slot, u32)> {
         self.known.keys().copied()
+    }
+
+    /// All that are remembered, with what is remembered of them.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Slot, u32, &Instance)> {
+        let all = self.known.iter();
+        all.map(|((slot, attempt), instance)| (*slot, *attempt, instance))
     }
 
     /// The highest attempt of a container.

@@ -3,7 +3,9 @@
 //!
 //! Start reading at [`Node::run`], the loop; `perform.rs` is the list of what can be done.
 
+mod adopt;
 mod clock;
+mod daemon;
 mod directories;
 mod ends;
 mod hands;
@@ -18,7 +20,10 @@ mod perform;
 mod preflight;
 mod probe;
 mod probing;
+mod record;
 mod release;
+mod residents;
+mod resizing;
 mod sandbox;
 #[cfg(test)]
 mod scratch;
@@ -31,10 +36,11 @@ mod termination;
 mod volumes;
 
 pub use clock::{WallClock, now};
+pub use daemon::{DaemonSettings, daemon};
 pub use directories::Directories;
 pub use instances::fresh_uid;
 pub use logs::{Sink, Source};
-pub use node::{Finished, Handle, Node, Observer, Remark, Telling};
+pub use node::{Adopted, Finished, Handle, Node, Observer, Remark, Telling};
 // Whoever shows a Pod's life needs the planner's words, and nothing else of it.
 pub use outrigger_lifecycle::{
     Because, Ending, Exit, ExitReason, Fact, HookKind, Life, Outcome, Phase, Seen, State, Status,

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -13,6 +14,10 @@ use crate::directories::claim;
 
 /// What stands in the file of a Pod that does not outlive its node.
 const BOUND: &str = "bound\n";
+
+/// How long a lock may be held by a process that is on its way to `execve`; on a busy machine it waits.
+const PATIENCE: Duration = Duration::from_secs(1);
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// A lock that is held.
 #[derive(Debug)]
@@ -42,14 +47,12 @@ impl PodLock {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 opened => opened.map_err(failed)?,
             };
-            flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(
-                |errno| match errno {
-                    Errno::WOULDBLOCK => {
-                        "another outrigger process runs a pod with this uid".to_owned()
-                    }
-                    errno => failed(errno.into()),
-                },
-            )?;
+            lock_alone(&file).map_err(|errno| match errno {
+                Errno::WOULDBLOCK => {
+                    "another outrigger process runs a pod with this uid".to_owned()
+                }
+                errno => failed(errno.into()),
+            })?;
             if is_still(&file, path) {
                 std::fs::write(path, if bound { BOUND } else { "" }).map_err(failed)?;
                 return Ok(PodLock {
@@ -71,6 +74,18 @@ impl PodLock {
         })
     }
 
+    /// Takes a lock that nobody holds, without waiting. What its file says stays.
+    pub(crate) fn take_idle(path: &Path) -> Option<PodLock> {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false);
+        let file = options.open(path).ok()?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+        is_still(&file, path).then(|| PodLock {
+            path: path.to_owned(),
+            _file: file,
+        })
+    }
+
     /// Removes the file and lets the lock go.
     ///
     /// # Errors
@@ -78,6 +93,21 @@ impl PodLock {
     pub(crate) fn remove(self) -> Result<(), String> {
         std::fs::remove_file(&self.path)
             .map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+}
+
+/// Locks a file for this process alone. A process that was killed while it started another one has left
+/// its locks to that one for the moment until it calls `execve`, so a lock that is held is asked for a
+/// while before it is believed.
+pub(crate) fn lock_alone(file: &File) -> Result<(), Errno> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                std::thread::sleep(ASK_AGAIN_AFTER);
+            }
+            result => return result,
+        }
     }
 }
 

@@ -1,150 +1,53 @@
 //! The loop: one event at a time is observed, planned for, and its steps handed out. Whatever takes
 //! time is a task that comes back as an event.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod event;
+mod life;
+mod observer;
+mod taking_up;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1 as core;
-use outrigger_lifecycle::{Fact, Phase, Plan, Sandbox, Seen, State, Status, Time, plan};
-use outrigger_pod::{Kind, Pod, PodUid, Signal, Slot};
+use outrigger_lifecycle::{Fact, Seen, Time};
+use outrigger_pod::{Objects, Pod, PodUid};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::clock::{WallClock, now};
 use crate::hands::{Hands, Surroundings};
 use crate::logs::{Follower, Sink};
 use crate::preflight::Missing;
+use crate::record::{self, Complain, Record};
+use crate::residents::Residents;
 use crate::settings::Settings;
-use crate::status::{Transitions, View};
+use crate::status::Transitions;
 
-/// Everything that can happen to a node.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// Something of a Pod was observed: now, or when somebody else stamped it.
-    Fact {
-        pod: PodUid,
-        fact: Fact,
-        stamped: Option<Time>,
-    },
-    /// Something to tell people that the planner does not need to know.
-    Remark { pod: PodUid, remark: Remark },
-}
+pub(crate) use event::Event;
+pub use event::{Handle, Remark};
+pub use observer::{Finished, Observer, Telling};
+pub use taking_up::Adopted;
 
-/// Something that people should know and the planner need not.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Remark {
-    /// Something was done in another way than asked for, such as without a right that is missing.
-    Warning(String),
-    /// Something could not be done.
-    Error(String),
-}
+use life::Life;
 
-/// What is told of a fact, to whoever shows it to people.
-#[derive(Debug)]
-pub struct Telling<'a> {
-    /// The Pod.
-    pub pod: &'a Pod,
-    /// When.
-    pub at: Time,
-    /// What.
-    pub fact: &'a Fact,
-    /// Everything that is known after it.
-    pub seen: &'a Seen,
-    /// The stop signal of the container that the fact is about, if it has been created.
-    pub stop_signal: Option<Signal>,
-}
-
-/// Hears of everything that happens, as it happens. It must not block.
-pub trait Observer: Send {
-    /// A Pod was accepted.
-    fn on_accepted(&mut self, pod: &Pod, at: Time);
-    /// A fact was observed.
-    fn on_fact(&mut self, telling: &Telling<'_>);
-    /// The Pod's status changed.
-    fn on_status(&mut self, pod: &Pod, at: Time, old: Option<&Status>, new: &Status);
-    /// Something of which the planner need not know. The same is never told twice of one Pod.
-    fn on_remark(&mut self, pod: &Pod, at: Time, remark: &Remark);
-    /// A Pod's life is over and nothing of it is left.
-    fn on_end(&mut self, end: &Finished, at: Time);
-}
-
-/// Asks a running node for things.
-#[derive(Debug, Clone)]
-pub struct Handle {
-    events: UnboundedSender<Event>,
-}
-
-impl Handle {
-    /// Asks for the deletion of a Pod, with another grace period than its own if one is given.
-    pub fn delete(&self, pod: PodUid, grace_s: Option<u64>) {
-        // A node that has ended has no Pods left to delete.
-        self.events
-            .send(Event::Fact {
-                pod,
-                fact: Fact::DeleteRequested { grace_s },
-                stamped: None,
-            })
-            .ok();
-    }
-}
-
-/// How a Pod's life ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finished {
-    /// The Pod.
-    pub pod: Arc<Pod>,
-    /// The planner's last word on it.
-    pub status: Status,
-    /// The whole Pod object with its status.
-    pub object: core::Pod,
-}
-
-impl Finished {
-    /// The exit code that a Pod's life amounts to: 0 when it Succeeded, else the code of the main
-    /// container that failed first, and 1 if none did.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        if self.status.phase == Phase::Succeeded {
-            return 0;
-        }
-        let failed = self.pod.of_kind(Kind::Main).filter_map(|(slot, _)| {
-            match &self.status.containers.get(slot.0)?.state {
-                State::Terminated { exit, .. } if exit.code != 0 => {
-                    Some((exit.at, slot, exit.code))
-                }
-                _ => None,
-            }
-        });
-        failed
-            .min()
-            .and_then(|(_, _, code)| u8::try_from(code).ok())
-            .unwrap_or(1)
-    }
-}
-
-struct Life {
-    pod: Arc<Pod>,
-    seen: Seen,
-    hands: Arc<Hands>,
-    status: Option<Status>,
-    transitions: Transitions,
-    wake: Option<Time>,
-    remarks: BTreeSet<Remark>,
-    over: Option<Finished>,
-}
+/// How long a node that stops waits for a slow disk.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The node.
 pub struct Node {
     around: Arc<Surroundings>,
     lives: BTreeMap<PodUid, Life>,
+    residents: Residents,
     events: UnboundedReceiver<Event>,
     sender: UnboundedSender<Event>,
     observer: Box<dyn Observer>,
     wall: WallClock,
+    stopping: bool,
 }
 
 impl Node {
-    /// A node without Pods. It must live on a tokio runtime.
+    /// A node without Pods. It must live on a tokio runtime. Logs are followed only by one that its
+    /// Pods do not outlive.
     ///
     /// # Errors
     /// If this machine cannot be asked what it is, or its logs cannot be followed.
@@ -153,27 +56,36 @@ impl Node {
         observer: Box<dyn Observer>,
         sink: Box<dyn Sink>,
     ) -> Result<Node, String> {
-        let follower = Follower::start(sink).map_err(|error| {
-            format!("follow logs with inotify: {error} (perhaps fs.inotify.max_user_instances is too low)")
-        })?;
+        let follower = match settings.lease {
+            outrigger_wire::Lease::Forever => None,
+            outrigger_wire::Lease::Connection => Some(Follower::start(sink).map_err(|error| {
+                format!("follow logs with inotify: {error} (perhaps fs.inotify.max_user_instances is too low)")
+            })?),
+        };
         let around = Arc::new(Surroundings::new(settings, follower)?);
         let (sender, events) = unbounded_channel();
         Ok(Node {
             around,
             lives: BTreeMap::new(),
+            residents: Residents::default(),
             events,
             sender,
             observer,
             wall: WallClock::read(),
+            stopping: false,
         })
     }
 
     /// A way to ask this node for things while it runs.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle {
-            events: self.sender.clone(),
-        }
+        Handle::new(self.sender.clone())
+    }
+
+    /// The Pods that it has, for whoever needs what only a running Pod can give.
+    #[must_use]
+    pub(crate) fn residents(&self) -> Residents {
+        self.residents.clone()
     }
 
     /// What this Pod would wait for in vain, because nobody brings images or objects later.
@@ -182,39 +94,40 @@ impl Node {
         crate::preflight::missing(pod, &self.around.settings.objects, &self.around.images)
     }
 
-    /// Takes up a Pod; its life begins at once.
+    /// Takes up a Pod; its life begins at once. One whose uid is known already is left as it is.
     pub fn accept(&mut self, pod: Pod) {
+        if self.lives.contains_key(&pod.uid) {
+            return;
+        }
         let pod = Arc::new(pod);
         let accepted = now();
         self.observer.on_accepted(&pod, accepted);
+        let record = self.around.lasting().then(|| {
+            let path = record::path(&self.around.settings.directories.root, &pod.uid.0);
+            let head = life::head(&pod, accepted, self.wall);
+            Record::begin(path, head, complain(self.sender.clone(), &pod.uid))
+        });
+        let seen = Seen::new(&pod, accepted);
         let hands = Arc::new(Hands::new(
-            Arc::clone(&pod),
+            pod,
             Arc::clone(&self.around),
             self.sender.clone(),
+            record,
         ));
-        let life = Life {
-            seen: Seen::new(&pod, accepted),
-            pod: Arc::clone(&pod),
-            hands,
-            status: None,
-            transitions: Transitions::default(),
-            wake: None,
-            remarks: BTreeSet::new(),
-            over: None,
-        };
-        let uid = pod.uid.clone();
-        self.lives.insert(uid.clone(), life);
-        self.turn(&uid, None);
+        let mut life = Life::new(hands, seen, Transitions::default(), self.wall);
+        life.turn(&mut *self.observer);
+        self.insert(life);
+    }
+
+    fn insert(&mut self, life: Life) {
+        self.residents.insert(Arc::clone(&life.hands));
+        self.lives.insert(life.hands.uid.clone(), life);
     }
 
     /// Runs until every Pod's life is over, and gives their ends in the order of their uids.
     pub async fn run(&mut self) -> Vec<Finished> {
         while self.lives.values().any(|life| life.over.is_none()) {
-            let wake = self.lives.values().filter_map(|life| life.wake).min();
-            tokio::select! {
-                Some(event) = self.events.recv() => self.take(event),
-                () = sleep_until(wake) => self.wake_up(),
-            }
+            self.step().await;
         }
         self.lives
             .values()
@@ -222,139 +135,112 @@ impl Node {
             .collect()
     }
 
+    /// Runs until somebody calls [`Handle::stop`]; Pods go on.
+    pub async fn serve(&mut self) {
+        while !self.stopping {
+            self.step().await;
+        }
+        let settled = self.lives.values().map(|life| life.hands.settled());
+        let all = async {
+            for settled in settled {
+                settled.await;
+            }
+        };
+        // What a disk does not take in time is found out anew by the next node.
+        tokio::time::timeout(FAREWELL, all).await.ok();
+    }
+
+    async fn step(&mut self) {
+        let wake = self.lives.values().filter_map(|life| life.wake).min();
+        tokio::select! {
+            Some(event) = self.events.recv() => self.take(event),
+            () = sleep_until(wake) => self.wake_up(),
+        }
+    }
+
     fn take(&mut self, event: Event) {
         match event {
-            Event::Fact { pod, fact, stamped } => self.turn(&pod, Some((fact, stamped))),
+            Event::Fact {
+                pod,
+                fact,
+                stamped,
+                seq,
+            } => self.take_fact(&pod, (stamped, seq), &fact),
             Event::Remark { pod, remark } => {
-                if let Some(life) = self.lives.get_mut(&pod)
-                    && life.remarks.insert(remark.clone())
-                {
-                    self.observer.on_remark(&life.pod, now(), &remark);
+                if let Some(life) = self.lives.get_mut(&pod) {
+                    life.remark(&mut *self.observer, remark);
+                    // It may be the record that complains.
+                    life.mend_record();
                 }
             }
+            Event::Accept(pod) => self.accept(*pod),
+            Event::Update(pod) => {
+                if let Some(life) = self.lives.get_mut(&pod.uid) {
+                    life.update(&mut *self.observer, *pod);
+                }
+            }
+            Event::Objects(objects) => self.replace_objects(*objects),
+            Event::Reached { pod, reach } => self.reached(&pod, reach),
+            Event::Gone(pod) => {
+                self.residents.remove(&pod);
+                if let Some(life) = self.lives.remove(&pod) {
+                    self.observer.on_gone(&life.pod);
+                }
+            }
+            Event::Stop => self.stopping = true,
+        }
+    }
+
+    /// Observes a fact, and does what is to be done then.
+    fn take_fact(
+        &mut self,
+        uid: &PodUid,
+        (stamped, seq): (Option<Time>, Option<u64>),
+        fact: &Fact,
+    ) {
+        let Some(life) = self.lives.get_mut(uid) else {
+            return;
+        };
+        let now = now();
+        let at = (stamped.map_or(now, |at| at.min(now)), seq);
+        if life.over.is_none() {
+            life.observe(&mut *self.observer, at, fact);
+            life.turn(&mut *self.observer);
+        } else if matches!(fact, Fact::DeleteRequested { .. }) {
+            life.observe(&mut *self.observer, at, fact);
+            life.go();
         }
     }
 
     fn wake_up(&mut self) {
         let now = now();
-        let due: Vec<PodUid> = self
-            .lives
-            .iter()
-            .filter(|(_, life)| life.wake.is_some_and(|wake| wake <= now))
-            .map(|(uid, _)| uid.clone())
-            .collect();
-        for uid in due {
-            self.turn(&uid, None);
+        for life in self.lives.values_mut() {
+            if life.wake.is_some_and(|wake| wake <= now) {
+                life.turn(&mut *self.observer);
+            }
         }
     }
 
-    /// Observes a fact of a Pod, if there is one, and does what is to be done then.
-    fn turn(&mut self, uid: &PodUid, fact: Option<(Fact, Option<Time>)>) {
-        let Some(life) = self.lives.get_mut(uid) else {
-            return;
-        };
-        if life.over.is_some() {
-            return;
-        }
-        let now = now();
-        if let Some((fact, stamped)) = fact {
-            observe(
-                life,
-                &mut *self.observer,
-                stamped.map_or(now, |at| at.min(now)),
-                &fact,
-            );
-        }
-        loop {
-            let Plan {
-                steps,
-                wake,
-                status,
-            } = plan(&life.pod, &life.seen, now);
-            publish(life, &mut *self.observer, now, status);
-            life.wake = wake;
-            if steps.is_empty() {
-                break;
-            }
-            for (step, because) in steps {
-                observe(
-                    life,
-                    &mut *self.observer,
-                    now,
-                    &Fact::Began(step.clone(), because),
-                );
-                life.hands.perform(&step);
-            }
-        }
-        if matches!(life.seen.sandbox, Sandbox::Released { .. }) {
-            life.over = finished(life, self.wall);
-            life.over
-                .iter()
-                .for_each(|end| self.observer.on_end(end, now));
+    fn replace_objects(&mut self, objects: Objects) {
+        *self
+            .around
+            .objects
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(objects);
+        for life in self.lives.values().filter(|life| life.over.is_none()) {
+            life.hands.refresh_volumes();
         }
     }
 }
 
-fn finished(life: &Life, wall: WallClock) -> Option<Finished> {
-    let status = life.status.clone()?;
-    let view = View {
-        pod: &life.pod,
-        status: &status,
-        transitions: &life.transitions,
-        instances: &life
-            .hands
-            .instances
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner),
-        accepted: life.seen.accepted,
-        wall,
-    };
-    let object = view.object();
-    Some(Finished {
-        pod: Arc::clone(&life.pod),
-        status,
-        object,
+/// Tells people of trouble with a Pod's record, by way of the loop.
+fn complain(sender: UnboundedSender<Event>, uid: &PodUid) -> Complain {
+    let pod = uid.clone();
+    Box::new(move |text| {
+        let (pod, remark) = (pod.clone(), Remark::Error(text));
+        // Without a loop nobody is interested any more.
+        sender.send(Event::Remark { pod, remark }).ok();
     })
-}
-
-fn observe(life: &mut Life, observer: &mut dyn Observer, at: Time, fact: &Fact) {
-    tracing::debug!(pod = %life.pod.name, at_ns = at.0, ?fact, "observed");
-    life.seen.observe(&life.pod, at, fact);
-    let stop_signal = about(fact).and_then(|(slot, attempt)| {
-        let instances = life
-            .hands
-            .instances
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        instances
-            .get(slot, attempt)
-            .map(|instance| instance.stop_signal)
-    });
-    observer.on_fact(&Telling {
-        pod: &life.pod,
-        at,
-        fact,
-        seen: &life.seen,
-        stop_signal,
-    });
-}
-
-fn publish(life: &mut Life, observer: &mut dyn Observer, at: Time, status: Status) {
-    if life.status.as_ref() != Some(&status) {
-        life.transitions.note(&status, at);
-        observer.on_status(&life.pod, at, life.status.as_ref(), &status);
-        life.status = Some(status);
-    }
-}
-
-/// The instance whose signal a fact speaks of.
-fn about(fact: &Fact) -> Option<(Slot, u32)> {
-    match fact {
-        Fact::Began(outrigger_lifecycle::Step::Signal { slot, attempt, .. }, _) => {
-            Some((*slot, *attempt))
-        }
-        _ => None,
-    }
 }
 
 /// Sleeps until a time of the planner's clock; for ever without one.
@@ -367,6 +253,3 @@ async fn sleep_until(wake: Option<Time>) {
         None => std::future::pending().await,
     }
 }
-
-#[cfg(test)]
-mod tests;

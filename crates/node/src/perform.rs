@@ -1,32 +1,34 @@
 //! How is a step carried out? One line each; the work is a task that comes back as a fact.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use outrigger_lifecycle::{Fact, HookKind, Step};
+use outrigger_lifecycle::{Fact, HookKind, Step, Time};
 use outrigger_pod::Slot;
 
 use crate::hands::Hands;
-use crate::{hooks, probing, release, sandbox, start};
+use crate::shim::{CallError, Shim};
+use crate::{hooks, probing, release, resizing, sandbox, start};
 
 impl Hands {
-    /// Takes up a step.
+    /// Takes up a step, as soon as everything that was observed up to now is recorded.
     pub(crate) fn perform(self: &Arc<Hands>, step: &Step) {
         let hands = Arc::clone(self);
+        let spawn = |work| self.spawn(work);
         match *step {
-            Step::PrepareSandbox => spawn(async move { sandbox::prepare(hands).await }),
-            Step::Start { slot, attempt } => {
-                spawn(async move { start::start(hands, slot, attempt).await })
-            }
+            Step::PrepareSandbox => spawn(Box::pin(sandbox::prepare(hands))),
+            Step::Start { slot, attempt } => spawn(Box::pin(start::start(hands, slot, attempt))),
             Step::RunHook {
                 slot,
                 attempt,
                 hook,
-            } => spawn(run_hook(hands, slot, attempt, hook)),
+            } => self.run_hook(slot, attempt, hook, None),
             Step::Probe {
                 slot,
                 attempt,
                 kind,
-            } => spawn(async move {
+            } => spawn(Box::pin(async move {
                 let outcome = probing::probe(&hands, slot, attempt, kind).await;
                 hands.report(Fact::Probed {
                     slot,
@@ -34,16 +36,47 @@ impl Hands {
                     kind,
                     outcome,
                 });
-            }),
-            Step::Signal { slot, attempt, .. } => spawn(signal(hands, slot, attempt)),
-            Step::Kill { slot, attempt } => spawn(kill(hands, slot, attempt)),
-            Step::ReleaseSandbox => spawn(async move { release::release(hands).await }),
+            })),
+            Step::Signal { slot, attempt, .. } => spawn(Box::pin(signal(hands, slot, attempt))),
+            Step::Kill { slot, attempt } => spawn(Box::pin(kill(hands, slot, attempt))),
+            Step::Resize { slot, attempt } => {
+                spawn(Box::pin(resizing::resize(hands, slot, attempt)))
+            }
+            Step::ReleaseSandbox => spawn(Box::pin(release::release(hands))),
             // These are only noted.
             Step::Stop { .. }
             | Step::BeginTeardown { .. }
             | Step::BeginReset { .. }
             | Step::FinishReset => {}
         }
+    }
+
+    /// Runs a hook; one that an earlier node had begun at `began` goes on from there.
+    pub(crate) fn run_hook(
+        self: &Arc<Hands>,
+        slot: Slot,
+        attempt: u32,
+        hook: HookKind,
+        began: Option<Time>,
+    ) {
+        let hands = Arc::clone(self);
+        self.spawn(Box::pin(async move {
+            let result = hooks::run(&hands, (slot, attempt), hook, began).await;
+            hands.report(Fact::HookEnded {
+                slot,
+                attempt,
+                hook,
+                result,
+            });
+        }));
+    }
+
+    fn spawn(&self, work: Work) {
+        let settled = self.settled();
+        tokio::spawn(async move {
+            settled.await;
+            work.await;
+        });
     }
 
     /// The id and the stop signal of an instance.
@@ -56,39 +89,78 @@ impl Hands {
             .get(slot, attempt)
             .map(|instance| (instance.id.clone(), instance.stop_signal.0))
     }
-}
 
-fn spawn(work: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(work);
-}
-
-async fn run_hook(hands: Arc<Hands>, slot: Slot, attempt: u32, hook: HookKind) {
-    let result = hooks::run(&hands, slot, attempt, hook).await;
-    hands.report(Fact::HookEnded {
-        slot,
-        attempt,
-        hook,
-        result,
-    });
-}
-
-async fn signal(hands: Arc<Hands>, slot: Slot, attempt: u32) {
-    let (Some(shim), Some((id, signal))) = (hands.shim(), hands.instance(slot, attempt)) else {
-        return;
-    };
-    if let Err(error) = shim.signal(id, signal).await {
-        hands.complain(format!(
-            "signal container {}: {error}",
-            hands.pod[slot].name
-        ));
+    /// Whether an instance was seen to run, and not to end.
+    fn runs(&self, slot: Slot, attempt: u32) -> bool {
+        let instances = self
+            .instances
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        instances
+            .get(slot, attempt)
+            .is_some_and(|instance| instance.runs)
     }
 }
 
+/// How long a shim may take to answer before that is told.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long after a failure it is asked again at first; the time doubles up to 32 times that.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often it is asked: over a quarter of an hour.
+const TRIALS: u32 = 36;
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+async fn signal(hands: Arc<Hands>, slot: Slot, attempt: u32) {
+    let done = insist(
+        &hands,
+        (slot, attempt),
+        "signal",
+        async |shim, id, signal| shim.signal(id, signal).await,
+    );
+    done.await;
+}
+
 async fn kill(hands: Arc<Hands>, slot: Slot, attempt: u32) {
-    let (Some(shim), Some((id, _))) = (hands.shim(), hands.instance(slot, attempt)) else {
-        return;
-    };
-    if let Err(error) = shim.kill(id).await {
-        hands.complain(format!("kill container {}: {error}", hands.pod[slot].name));
+    let done = insist(&hands, (slot, attempt), "kill", async |shim, id, _| {
+        shim.kill(id).await
+    });
+    done.await;
+}
+
+/// Asks the shim for an instance's end until that has worked, or there is nothing more to end: nobody
+/// plans a second time for what was begun.
+async fn insist(
+    hands: &Hands,
+    (slot, attempt): (Slot, u32),
+    what: &str,
+    ask: impl AsyncFn(&Shim, String, i32) -> Result<(), CallError>,
+) {
+    for trial in 0..TRIALS {
+        let (Some(shim), Some((id, signal))) = (hands.shim(), hands.instance(slot, attempt)) else {
+            // With its shim the instance is lost.
+            return;
+        };
+        // One that has ended, or was never seen to run, is not asked about twice.
+        if trial > 0 && !hands.runs(slot, attempt) {
+            return;
+        }
+        let name = &hands.pod()[slot].name;
+        let mut asked = std::pin::pin!(ask(&shim, id, signal));
+        let answer = match tokio::time::timeout(ANSWER_WITHIN, &mut asked).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                // It is carried out as soon as the shim goes on.
+                hands.complain(format!(
+                    "{what} container {name}: the pod's shim does not answer"
+                ));
+                asked.await
+            }
+        };
+        match answer {
+            Ok(()) => return,
+            Err(error) => hands.complain(format!("{what} container {name}: {error}")),
+        }
+        tokio::time::sleep(AGAIN_AFTER * 2_u32.saturating_pow(trial.min(5))).await;
     }
 }

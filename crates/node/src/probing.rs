@@ -22,7 +22,8 @@ pub(crate) async fn probe(
     attempt: u32,
     kind: ProbeKind,
 ) -> Outcome {
-    let Some(probe) = hands.pod[slot].probes.get(kind) else {
+    let pod = hands.pod();
+    let Some(probe) = pod[slot].probes.get(kind) else {
         return Outcome::Error("the probe is not declared".to_owned());
     };
     let Some(sockets) = sockets(hands) else {
@@ -54,13 +55,14 @@ async fn exec(
     let (Some(shim), Some((container, _))) = (hands.shim(), hands.instance(slot, attempt)) else {
         return Outcome::Error("the container is gone".to_owned());
     };
-    let args = crate::start::expanded(&hands.pod[slot].spec, command);
+    let args = crate::start::expanded(&hands.pod()[slot].spec, command);
     let timeout_ms = u64::try_from(timeout.as_millis()).ok();
     let exec = Exec {
         container,
         args,
         timeout_ms,
         output_limit: OUTPUT_LIMIT,
+        token: None,
     };
     match shim.exec(exec).await {
         Err(error) => Outcome::Error(error.to_string()),

@@ -7,35 +7,58 @@ use std::sync::Arc;
 use outrigger_lifecycle::Fact;
 use outrigger_pod::Slot;
 
-use crate::directories::disclaim;
+use crate::directories::{claim, disclaim};
 use crate::hands::{Hands, blocking, chain};
 use crate::sandbox;
+use crate::shim::CallError;
 
 /// Releases everything that the Pod holds, as far as that is possible, and reports it.
 pub(crate) async fn release(hands: Arc<Hands>) {
     // Whoever shows the logs must have read them before they go.
-    hands.around.follower.drain(hands.pod.uid.clone()).await;
+    if let Some(follower) = &hands.around.follower {
+        follower.drain(hands.uid.clone()).await;
+    }
     let left = match hands.shim() {
         Some(shim) => {
             // From here on the shim's end is no loss.
             hands.set_shim(None);
-            shim.release().await.map_err(|error| error.to_string())
+            match shim.release().await {
+                // It was killed while it did so, and what it left is nobody's but ours.
+                Err(CallError::Gone) => sandbox::take_over(&hands).await,
+                Err(error @ CallError::Late { .. }) => {
+                    hands.complain(format!("release the pod: {error}"));
+                    sandbox::take_over(&hands).await
+                }
+                released => released.map_err(|error| error.to_string()),
+            }
         }
         // A shim that was lost leaves cgroups; another one takes them over to release them.
         None if hands.has_lost_shim() => sandbox::take_over(&hands).await,
         None => Ok(Vec::new()),
     };
-    match left {
-        Ok(left) => tell(&hands, left),
-        Err(error) => hands.complain(format!("release the pod: {error}")),
+    if !tell_released(&hands, left) {
+        // Whoever deletes the Pod tries again.
+        hands.lose_shim();
     }
     remove_directories(&hands).await;
     hands.report(Fact::SandboxReleased);
 }
 
+/// Tells what a shim could not release; says whether that was nothing.
+fn tell_released(hands: &Hands, left: Result<Vec<String>, String>) -> bool {
+    let clean = matches!(&left, Ok(left) if left.is_empty());
+    match left {
+        Ok(left) => tell(hands, left),
+        Err(error) => hands.complain(format!("release the pod: {error}")),
+    }
+    clean
+}
+
 /// Removes what one instance has on the disk, but its log.
 pub(crate) async fn instance(hands: &Arc<Hands>, slot: Slot, attempt: u32) {
-    let trees = hands.dirs.instance_trees(&hands.pod[slot].name.0, attempt);
+    let trees = hands
+        .dirs
+        .instance_trees(&hands.pod()[slot].name.0, attempt);
     let _turn = hands.removing.lock().await;
     match blocking(move || Ok(remove(&trees))).await {
         Ok(left) => tell(hands, left),
@@ -43,20 +66,83 @@ pub(crate) async fn instance(hands: &Arc<Hands>, slot: Slot, attempt: u32) {
     }
 }
 
-/// Removes the Pod's directories, then those above them that nodes made and that are empty now.
+/// Removes what outlives a Pod's life until its deletion: what its release left behind, its logs, and
+/// last its record.
+pub(crate) async fn purge(hands: Arc<Hands>) {
+    hands.settled().await;
+    release_again(&hands).await;
+    let logs = hands.dirs.logs.clone();
+    let removed = blocking(move || {
+        let left = remove(std::slice::from_ref(&logs));
+        logs.parent().into_iter().for_each(disclaim);
+        Ok(left)
+    });
+    match removed.await {
+        Ok(left) => tell(&hands, left),
+        Err(problem) => hands.complain(problem),
+    }
+    if let Some(record) = hands.record()
+        && let Err(problem) = record.remove().await
+    {
+        hands.complain(problem);
+    }
+    hands.report_gone();
+}
+
+/// Tries again to release what could not be released when the life ended.
+async fn release_again(hands: &Arc<Hands>) {
+    let lost = hands.has_lost_shim();
+    let here = Arc::clone(hands);
+    let locked = blocking(move || {
+        let dirs = &here.dirs;
+        let left = [&dirs.state, &dirs.root, &dirs.lock()]
+            .iter()
+            .any(|path| path.symlink_metadata().is_ok());
+        if !left && !lost {
+            return Ok(false);
+        }
+        here.take_up_lock()?;
+        if lost {
+            // A shim needs a place for its socket.
+            claim(&dirs.state, 0o700)?;
+        }
+        Ok(true)
+    });
+    match locked.await {
+        Ok(false) => return,
+        Ok(true) => {}
+        Err(problem) => return hands.complain(problem),
+    }
+    if lost {
+        hands.set_shim(None);
+        let program = &hands.around.settings.shim;
+        let cgroup = sandbox::cgroup(hands);
+        tell_released(
+            hands,
+            sandbox::take_over_cgroup(program, &hands.dirs, cgroup).await,
+        );
+    }
+    remove_directories(hands).await;
+}
+
+/// Removes the Pod's directories, then those above them that nodes made and that are empty now. The
+/// logs of a Pod that outlives its node stay until it is deleted.
 async fn remove_directories(hands: &Arc<Hands>) {
     let _turn = hands.removing.lock().await;
-    // Without the lock they are another node's.
-    let Some(lock) = hands.take_lock() else {
-        return;
-    };
     let here = Arc::clone(hands);
     let removed = blocking(move || {
-        let trees = here.dirs.trees();
+        // Without the lock they are another node's. It waits for those who write there now.
+        let Some(lock) = here.take_lock() else {
+            return Ok(Vec::new());
+        };
+        let trees = here.trees();
         let mut left = remove(&trees);
-        let images = here.around.images.release(&here.pod.uid.0);
+        let images = here.around.images.release(&here.uid.0);
         left.extend(images.err().map(|error| chain(&error)));
-        left.extend(lock.remove().err());
+        // The lock's file stays as long as something else does: whoever comes next finds it by that.
+        if left.is_empty() {
+            left.extend(lock.remove().err());
+        }
         trees
             .iter()
             .filter_map(|tree| tree.parent())
@@ -69,6 +155,17 @@ async fn remove_directories(hands: &Arc<Hands>) {
     }
 }
 
+impl Hands {
+    /// Everything of the Pod that goes when its life is over.
+    pub(crate) fn trees(&self) -> Vec<PathBuf> {
+        let mut trees = vec![self.dirs.state.clone(), self.dirs.root.clone()];
+        if !self.around.lasting() {
+            trees.push(self.dirs.logs.clone());
+        }
+        trees
+    }
+}
+
 /// Removes all of these trees, and gives what could not be removed.
 pub(crate) fn remove(trees: &[PathBuf]) -> Vec<String> {
     let problems = trees
@@ -77,7 +174,8 @@ pub(crate) fn remove(trees: &[PathBuf]) -> Vec<String> {
     problems.map(|problem| problem.to_string()).collect()
 }
 
-fn tell(hands: &Hands, left: Vec<String>) {
+/// Tells what could not be removed.
+pub(crate) fn tell(hands: &Hands, left: Vec<String>) {
     left.into_iter()
         .for_each(|left| hands.complain(format!("left behind: {left}")));
 }

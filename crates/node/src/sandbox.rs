@@ -1,18 +1,19 @@
 //! What does a Pod need before its first container? Directories, volumes, a shim, and from the shim
 //! namespaces and a cgroup.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1 as core;
 use outrigger_lifecycle::Fact;
-use outrigger_pod::Pod;
 use outrigger_pod::resources::{self, Qos};
-use outrigger_wire::{Event, PodCgroup, Prepare, SharedNamespaces, Tmpfs};
+use outrigger_wire::{Event, Lease, PodCgroup, Prepare, SharedNamespaces, Tmpfs};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::directories::{PodDirectories, claim, make};
 use crate::hands::{Hands, blocking, chain};
-use crate::shim::Shim;
+use crate::shim::{Program, Reaching, Shim, kill_listener};
 use crate::volumes::{self, Volumes};
 use crate::{ends, names, release};
 
@@ -21,6 +22,12 @@ use crate::{ends, names, release};
 const POD_PIDS: i64 = 1024;
 /// The size of `/dev/shm`, as every container runtime has it.
 const SHARED_MEMORY_BYTES: u64 = 64 << 20;
+
+/// How long a shim that is there already may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long a shim that was killed may take to go.
+const GOES_WITHIN: Duration = Duration::from_secs(2);
 
 /// An event reason of Kubernetes and what went wrong.
 struct Failure {
@@ -49,12 +56,45 @@ async fn try_prepare(hands: &Arc<Hands>) -> Result<(), Failure> {
     let volumes = blocking(move || Ok(lay_out(&here)))
         .await
         .map_err(failed)??;
-    let (shim, events) = stand_up(hands, &volumes).await.map_err(failed)?;
+    let (shim, events) = match stands(hands).await {
+        Some(standing) => standing,
+        None => {
+            clear_lost(hands).await;
+            stand_up(hands, &volumes).await.map_err(failed)?
+        }
+    };
     let shim = Arc::new(shim);
     hands.set_volumes(volumes);
     hands.set_shim(Some(Arc::clone(&shim)));
     tokio::spawn(ends::follow(Arc::clone(hands), shim, events));
+    // What changed while the volumes were set up has been told to nobody.
+    hands.refresh_volumes();
     Ok(())
+}
+
+/// A shim that an earlier node started and prepared, without living to write that down. One that it
+/// left half made is released, and one with containers too: nothing is known of them.
+async fn stands(hands: &Hands) -> Option<(Shim, UnboundedReceiver<Event>)> {
+    let socket = hands.dirs.socket();
+    if !hands.around.lasting() || !socket.exists() {
+        return None;
+    }
+    let greeting = Shim::connect(&socket, hands.last_event());
+    match tokio::time::timeout(ANSWER_WITHIN, greeting).await {
+        Ok(Ok(greeted)) if greeted.prepared && greeted.containers.is_empty() => {
+            Some((greeted.shim, greeted.events))
+        }
+        Ok(Ok(greeted)) => {
+            greeted.shim.release().await.ok();
+            None
+        }
+        Ok(Err(Reaching::Gone)) => None,
+        // Nothing of the Pod runs in it yet.
+        Ok(Err(Reaching::Busy | Reaching::Stranger(_))) | Err(_) => {
+            kill_listener(&socket);
+            None
+        }
+    }
 }
 
 /// A shim that has the Pod's namespaces, mounts and cgroup.
@@ -82,8 +122,59 @@ async fn stand_up(
 
 /// Lets a new shim release what a lost one left; gives what it could not release.
 pub(crate) async fn take_over(hands: &Hands) -> Result<Vec<String>, String> {
+    until_gone(&hands.dirs.socket()).await;
     let (shim, _events) = stand_up(hands, &hands.volumes()).await?;
     shim.release().await.map_err(|error| error.to_string())
+}
+
+/// As [`take_over`], for a Pod of which only the cgroup is known.
+pub(crate) async fn take_over_cgroup(
+    program: &Program,
+    dirs: &PodDirectories,
+    path: String,
+) -> Result<Vec<String>, String> {
+    let nothing = Prepare {
+        hostname: None,
+        namespaces: SharedNamespaces {
+            net: false,
+            ipc: false,
+            uts: false,
+            pid: false,
+        },
+        cgroup: PodCgroup {
+            path,
+            resources: serde_json::json!({}),
+        },
+        tmpfs: Vec::new(),
+        sysctls: Vec::new(),
+        lease: Lease::Forever,
+    };
+    let (shim, _events) = Shim::spawn(program, dirs, 0)
+        .await
+        .map_err(|error| chain(&error))?;
+    let prepared = shim.prepare(nothing).await;
+    let released = shim.release().await;
+    prepared.and(released).map_err(|error| error.to_string())
+}
+
+/// Removes what instances left that were lost with their sandbox: without a shim none runs.
+async fn clear_lost(hands: &Hands) {
+    let trees = hands.dirs.all_instances();
+    let _turn = hands.removing.lock().await;
+    match blocking(move || Ok(release::remove(&trees))).await {
+        Ok(left) => release::tell(hands, left),
+        Err(problem) => hands.complain(problem),
+    }
+}
+
+/// Waits until nobody listens at a shim's socket, for as long as one that was killed may need to go.
+pub(crate) async fn until_gone(socket: &Path) {
+    let gone = async {
+        while tokio::net::UnixStream::connect(socket).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(GOES_WITHIN, gone).await.ok();
 }
 
 /// Everything that is a directory or a file.
@@ -94,8 +185,12 @@ fn lay_out(hands: &Hands) -> Result<Volumes, Failure> {
     };
     let PodDirectories { state, root, logs } = &hands.dirs;
     if hands.take_up_lock().map_err(failed)? {
+        // A shim whose record was lost, to a full disk perhaps, could never be reached again.
+        if hands.around.lasting() {
+            kill_listener(&hands.dirs.socket());
+        }
         // What a process left that was killed is nothing that this life may find.
-        let left = release::remove(&hands.dirs.trees());
+        let left = release::remove(&hands.trees());
         if !left.is_empty() {
             return Err(failed(left.join("; ")));
         }
@@ -104,23 +199,16 @@ fn lay_out(hands: &Hands) -> Result<Volumes, Failure> {
     claim(root, 0o700).map_err(failed)?;
     claim(logs, 0o755).map_err(failed)?;
     make(&hands.dirs.shared_memory(), 0o755).map_err(failed)?;
-    names::write(&hands.pod, &hands.dirs).map_err(failed)?;
-    let memory = spec(&hands.pod).and_then(|spec| resources::pod_limits(spec, None).memory_bytes);
-    let memory = memory.and_then(|bytes| u64::try_from(bytes).ok());
-    volumes::set_up(
-        &hands.pod,
-        &hands.around.settings.objects,
-        &hands.dirs,
-        memory,
-    )
-    .map_err(|error| Failure {
+    names::write(&hands.pod(), &hands.dirs).map_err(failed)?;
+    volumes::set_up(&hands.pod(), &hands.around.objects(), &hands.dirs).map_err(|error| Failure {
         reason: "FailedMount",
         message: error.to_string(),
     })
 }
 
 fn request(hands: &Hands, volumes: &Volumes) -> Result<Prepare, String> {
-    let spec = spec(&hands.pod).ok_or("the pod has no spec")?;
+    let pod = hands.pod();
+    let spec = pod.manifest.spec.as_ref().ok_or("the pod has no spec")?;
     let host = |flag: Option<bool>| flag == Some(true);
     let own_network = !host(spec.host_network);
     let mut tmpfs = vec![Tmpfs {
@@ -132,7 +220,7 @@ fn request(hands: &Hands, volumes: &Volumes) -> Result<Prepare, String> {
     tmpfs.extend(volumes.tmpfs.iter().cloned());
     Ok(Prepare {
         hostname: if own_network {
-            Some(names::names(&hands.pod)?.hostname)
+            Some(names::names(&pod)?.hostname)
         } else {
             None
         },
@@ -152,8 +240,9 @@ fn request(hands: &Hands, volumes: &Volumes) -> Result<Prepare, String> {
     })
 }
 
-fn limits(hands: &Hands) -> Result<serde_json::Value, String> {
-    let limits = outrigger_bundle::pod_resources(&hands.pod, &hands.around.host, Some(POD_PIDS))
+/// The limits of the Pod's own cgroup.
+pub(crate) fn limits(hands: &Hands) -> Result<serde_json::Value, String> {
+    let limits = outrigger_bundle::pod_resources(&hands.pod(), &hands.around.host, Some(POD_PIDS))
         .map_err(|error| chain(&error))?;
     serde_json::to_value(limits).map_err(|error| format!("write the pod's limits: {error}"))
 }
@@ -161,12 +250,12 @@ fn limits(hands: &Hands) -> Result<serde_json::Value, String> {
 /// The Pod's cgroup: Guaranteed Pods stand beside the classes of the others.
 pub(crate) fn cgroup(hands: &Hands) -> String {
     let top = &hands.around.settings.cgroup;
-    let class = match spec(&hands.pod).map(resources::qos) {
+    let class = match hands.pod().manifest.spec.as_ref().map(resources::qos) {
         Some(Qos::Burstable) => "/burstable",
         Some(Qos::BestEffort) => "/besteffort",
         _ => "",
     };
-    format!("{top}{class}/pod{}", hands.pod.uid)
+    format!("{top}{class}/pod{}", hands.uid)
 }
 
 fn sysctls(spec: &core::PodSpec) -> Vec<(String, String)> {
@@ -177,8 +266,4 @@ fn sysctls(spec: &core::PodSpec) -> Vec<(String, String)> {
         .flatten();
     all.map(|sysctl| (sysctl.name.replace('/', "."), sysctl.value.clone()))
         .collect()
-}
-
-fn spec(pod: &Pod) -> Option<&core::PodSpec> {
-    pod.manifest.spec.as_ref()
 }

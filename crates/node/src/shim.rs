@@ -3,19 +3,29 @@
 
 mod connection;
 mod process;
+mod reaching;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use outrigger_wire::{
-    Connect, Event, Exec, ExecResult, Family, Prepare, Refusal, Reply, Request, Stage, Start,
+    Connect, Event, Exec, ExecResult, Family, Interact, Prepare, Refusal, Reply, Request, Stage,
+    Start, Stats, Streams,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 
 pub(crate) use connection::Connection;
 pub use process::Program;
+pub(crate) use reaching::{Greeted, Reaching, kill_listener, listens, unheard};
 
 use crate::directories::PodDirectories;
+
+/// How long a shim may take to come up, and to prepare the sandbox.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long it may take to release everything; it waits 10 s for processes itself.
+const RELEASED_WITHIN: Duration = Duration::from_secs(60);
 
 /// A call that did not get the answer it wanted.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +33,14 @@ pub(crate) enum CallError {
     /// The shim is gone, or its connection is.
     #[error("the pod's shim is gone")]
     Gone,
+    /// It took too long, and was killed for it.
+    #[error("the pod's shim did not answer within {} s and {}", within.as_secs(), if *killed { "was killed" } else { "could not be killed" })]
+    Late {
+        /// How long it had.
+        within: Duration,
+        /// Whether that worked.
+        killed: bool,
+    },
     /// It said no.
     #[error("{}", .0.message)]
     Refused(Refusal),
@@ -36,7 +54,7 @@ impl CallError {
     pub(crate) fn stage(&self) -> Option<Stage> {
         match self {
             CallError::Refused(refusal) => Some(refusal.stage),
-            CallError::Gone | CallError::Unfitting => None,
+            CallError::Gone | CallError::Late { .. } | CallError::Unfitting => None,
         }
     }
 }
@@ -55,6 +73,16 @@ pub(crate) enum SpawnError {
     /// It ended before it was ready.
     #[error("the pod's shim ended before it was ready: {0}")]
     Ended(String),
+    /// It was not ready in time.
+    #[error("the pod's shim (process {pid}) was not ready within {within_s} s and {and}")]
+    Late {
+        /// The process.
+        pid: u32,
+        /// How long it had.
+        within_s: u64,
+        /// What became of it.
+        and: String,
+    },
     /// Its socket cannot be reached.
     #[error("connect to the pod's shim at {}: {error}", socket.display())]
     Connect {
@@ -85,7 +113,7 @@ impl Shim {
         dirs: &PodDirectories,
         resume_after: u64,
     ) -> Result<(Shim, UnboundedReceiver<Event>), SpawnError> {
-        process::spawn(program, dirs).await?;
+        process::spawn(program, dirs, READY_WITHIN).await?;
         let socket = dirs.socket();
         let (connection, events) =
             Connection::open(&socket)
@@ -100,20 +128,23 @@ impl Shim {
             resume_after,
         };
         match shim
-            .connection
-            .call(hello)
+            .within(READY_WITHIN, hello)
             .await
             .map_err(SpawnError::Greet)?
-            .0
         {
             Reply::Hello { .. } => Ok((shim, events)),
             _ => Err(SpawnError::Greet(CallError::Unfitting)),
         }
     }
 
-    /// Makes the Pod's namespaces, mounts and cgroup. Gives warnings.
+    /// Makes the Pod's namespaces, mounts and cgroup. Gives warnings. A shim that does not answer is
+    /// killed.
     pub(crate) async fn prepare(&self, prepare: Prepare) -> Result<Vec<String>, CallError> {
-        self.done(Request::Prepare(Box::new(prepare))).await
+        let prepare = Request::Prepare(Box::new(prepare));
+        match self.within(READY_WITHIN, prepare).await? {
+            Reply::Done { warnings } => Ok(warnings),
+            _ => Err(CallError::Unfitting),
+        }
     }
 
     /// Creates and starts a container. Gives warnings.
@@ -151,12 +182,66 @@ impl Shim {
 
     /// Makes a TCP socket in the Pod's network.
     pub(crate) async fn socket(&self, family: Family) -> Result<OwnedFd, CallError> {
-        match self
+        let (reply, mut sockets) = self
             .connection
             .call(Request::Connect(Connect { family }))
-            .await?
-        {
+            .await?;
+        match (reply, sockets.pop()) {
             (Reply::Socket, Some(socket)) => Ok(socket),
+            _ => Err(CallError::Unfitting),
+        }
+    }
+
+    /// Runs a command in a container with streams of our own; gives which these are, their
+    /// descriptors in that order, who tells its exit code, and its number for [`Shim::cancel`].
+    pub(crate) async fn interact(
+        &self,
+        interact: Interact,
+    ) -> Result<(Streams, Vec<OwnedFd>, oneshot::Receiver<i32>, u64), CallError> {
+        match self.connection.begin(Request::Interact(interact)).await? {
+            ((Reply::Streams(streams), descriptors), ended, call) => {
+                Ok((streams, descriptors, ended, call))
+            }
+            _ => Err(CallError::Unfitting),
+        }
+    }
+
+    /// Kills what an `interact` began, if it has not ended.
+    pub(crate) fn cancel(&self, call: u64) {
+        self.connection.cancel(call);
+    }
+
+    /// Takes part in a container's streams.
+    pub(crate) async fn attach(
+        &self,
+        container: String,
+        stdin: bool,
+    ) -> Result<(Streams, Vec<OwnedFd>), CallError> {
+        let attach = Request::Attach { container, stdin };
+        match self.connection.call(attach).await? {
+            (Reply::Streams(streams), descriptors) => Ok((streams, descriptors)),
+            _ => Err(CallError::Unfitting),
+        }
+    }
+
+    /// Changes the limits of a running container, or of the whole Pod; they are a `linux.resources`
+    /// object. Gives warnings.
+    pub(crate) async fn update(
+        &self,
+        container: Option<String>,
+        resources: serde_json::Value,
+    ) -> Result<Vec<String>, CallError> {
+        self.done(Request::Update {
+            container,
+            resources,
+        })
+        .await
+    }
+
+    /// What the Pod uses.
+    pub(crate) async fn stats(&self) -> Result<Stats, CallError> {
+        match self.connection.call(Request::Stats).await?.0 {
+            Reply::Stats(stats) => Ok(stats),
             _ => Err(CallError::Unfitting),
         }
     }
@@ -166,11 +251,28 @@ impl Shim {
         self.done(Request::Remove { container }).await.map(drop)
     }
 
-    /// Kills and releases everything; the shim exits. Gives what could not be released.
+    /// Kills and releases everything; the shim exits. Gives what could not be released. A shim that
+    /// does not answer is killed.
     pub(crate) async fn release(&self) -> Result<Vec<String>, CallError> {
-        match self.connection.call(Request::Release).await?.0 {
+        self.release_within(RELEASED_WITHIN).await
+    }
+
+    /// As [`Shim::release`], with another patience.
+    pub(crate) async fn release_within(&self, within: Duration) -> Result<Vec<String>, CallError> {
+        match self.within(within, Request::Release).await? {
             Reply::Released { leftovers } => Ok(leftovers),
             _ => Err(CallError::Unfitting),
+        }
+    }
+
+    /// Asks, and kills a shim that does not answer in time: nobody can tell then what it has done.
+    async fn within(&self, within: Duration, request: Request) -> Result<Reply, CallError> {
+        match tokio::time::timeout(within, self.connection.call(request)).await {
+            Ok(answered) => answered.map(|(reply, _)| reply),
+            Err(_) => Err(CallError::Late {
+                within,
+                killed: self.connection.kill().is_some(),
+            }),
         }
     }
 

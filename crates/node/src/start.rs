@@ -8,8 +8,8 @@ use std::sync::{Arc, PoisonError};
 use k8s_openapi::api::core::v1 as core;
 use outrigger_bundle::expand;
 use outrigger_lifecycle::{Fact, StartFailure};
-use outrigger_pod::Slot;
-use outrigger_wire::{LogFile, RootFs, Stage, Start};
+use outrigger_pod::{Pod, Slot};
+use outrigger_wire::{LogFile, RootFs, Stage, Start, Stdio};
 
 use crate::directories::make;
 use crate::hands::Hands;
@@ -44,37 +44,36 @@ pub(crate) async fn start(hands: Arc<Hands>, slot: Slot, attempt: u32) {
 }
 
 async fn try_start(hands: &Arc<Hands>, slot: Slot, attempt: u32) -> Result<(), StartFailure> {
+    let gone = || create_error(CallError::Gone.to_string());
+    // If this one is lost meanwhile the instance is too, whatever shim comes after it.
+    let shim = hands.shim().ok_or_else(gone)?;
     let here = Arc::clone(hands);
-    let ready = match tokio::task::spawn_blocking(move || make_ready(&here, slot, attempt)).await {
-        Ok(ready) => ready?,
+    let work = move || here.while_ours(|| make_ready(&here, slot, attempt));
+    let ready = match tokio::task::spawn_blocking(work).await {
+        Ok(ready) => ready.ok_or_else(gone)??,
         Err(error) => return Err(create_error(error.to_string())),
     };
     ready
         .warnings
         .into_iter()
         .for_each(|warning| hands.warn(warning));
-    let Some(shim) = hands.shim() else {
-        return Err(create_error(CallError::Gone.to_string()));
-    };
-    let source = Source {
-        pod: hands.pod.uid.clone(),
-        slot,
-    };
-    let logs = hands.dirs.container_logs(&hands.pod[slot].name.0);
-    hands.around.follower.begin(source.clone(), logs, attempt);
-    // Known before the shim is asked: its events may come sooner than its reply.
-    hands
-        .instances
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(slot, attempt, ready.instance);
+    if !hands.shim().is_some_and(|now| Arc::ptr_eq(&now, &shim)) {
+        // Without a sandbox nobody else clears away what was just made.
+        release::instance(hands, slot, attempt).await;
+        return Err(gone());
+    }
+    follow_log(hands, slot, attempt);
+    hands.take_up_instance(slot, attempt, ready.instance).await;
     match shim.start(ready.start).await {
         Ok(warnings) => {
             warnings.into_iter().for_each(|warning| hands.warn(warning));
             Ok(())
         }
         Err(error) => {
-            hands.around.follower.end(source, attempt);
+            if let Some(follower) = &hands.around.follower {
+                let pod = hands.uid.clone();
+                follower.end(Source { pod, slot }, attempt);
+            }
             release::instance(hands, slot, attempt).await;
             let created = error.stage() == Some(Stage::Execute);
             let reason = if created {
@@ -91,6 +90,15 @@ async fn try_start(hands: &Arc<Hands>, slot: Slot, attempt: u32) -> Result<(), S
     }
 }
 
+/// Opens an instance's log to whoever follows.
+fn follow_log(hands: &Hands, slot: Slot, attempt: u32) {
+    if let Some(follower) = &hands.around.follower {
+        let pod = hands.uid.clone();
+        let logs = hands.dirs.container_logs(&hands.pod()[slot].name.0);
+        follower.begin(Source { pod, slot }, logs, attempt);
+    }
+}
+
 fn create_error(message: String) -> StartFailure {
     failure("CreateContainerError", message)
 }
@@ -104,8 +112,10 @@ fn failure(reason: &str, message: String) -> StartFailure {
 }
 
 fn make_ready(hands: &Hands, slot: Slot, attempt: u32) -> Result<Ready, StartFailure> {
-    let name = &hands.pod[slot].name.0;
+    let pod = hands.pod();
+    let name = &pod[slot].name.0;
     let recipe = Recipe::of(hands, slot)?;
+    let join_pid_of = target(hands, &pod, slot)?;
     prepare_files(hands, slot, attempt).map_err(create_error)?;
     let id = fresh_id().map_err(|error| create_error(format!("make an id: {error}")))?;
     let bundle = hands.dirs.bundle(name, attempt);
@@ -120,6 +130,7 @@ fn make_ready(hands: &Hands, slot: Slot, attempt: u32) -> Result<Ready, StartFai
         id: id.clone(),
         image_id: recipe.image.id,
         stop_signal: recipe.stop_signal,
+        runs: false,
     };
     let log = LogFile {
         path: hands.dirs.log(name, attempt),
@@ -137,16 +148,49 @@ fn make_ready(hands: &Hands, slot: Slot, attempt: u32) -> Result<Ready, StartFai
             bundle,
             rootfs,
             log,
+            stdio: stdio(hands, &pod[slot].spec),
+            join_pid_of,
         },
         instance,
         warnings,
     })
 }
 
+/// What a container reads from: something only where somebody can attach to it.
+fn stdio(hands: &Hands, container: &core::Container) -> Stdio {
+    let wants = |flag: Option<bool>| hands.around.lasting() && flag == Some(true);
+    Stdio {
+        stdin: wants(container.stdin),
+        stdin_once: wants(container.stdin_once),
+        tty: wants(container.tty),
+    }
+}
+
+/// The instance whose processes an ephemeral container wants to see.
+fn target(hands: &Hands, pod: &Pod, slot: Slot) -> Result<Option<String>, StartFailure> {
+    let Some(target) = pod.target(slot) else {
+        return Ok(None);
+    };
+    let instances = hands
+        .instances
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let newest = instances.newest(target);
+    let instance = newest.and_then(|attempt| instances.get(target, attempt));
+    match instance.filter(|instance| instance.runs) {
+        Some(instance) => Ok(Some(instance.id.clone())),
+        None => Err(failure(
+            "CreateContainerConfigError",
+            format!("unable to find target container {:?}", pod[target].name.0),
+        )),
+    }
+}
+
 /// The directories and files of an instance, fresh also if an earlier try left some.
 fn prepare_files(hands: &Hands, slot: Slot, attempt: u32) -> Result<(), String> {
     let dirs = &hands.dirs;
-    let name = &hands.pod[slot].name.0;
+    let pod = hands.pod();
+    let name = &pod[slot].name.0;
     for tree in dirs.instance_trees(name, attempt) {
         outrigger_image::tree::remove(&tree).map_err(|error| error.to_string())?;
     }

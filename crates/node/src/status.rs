@@ -2,8 +2,10 @@
 //! times of day, ids and the Pod object around it.
 
 use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
-use outrigger_lifecycle::{ContainerStatus, Exit, Phase, State, Status, Time};
+use outrigger_lifecycle::{ContainerStatus, Exit, Phase, Sizes, State, Status, Time};
+use outrigger_pod::quantity::Quantity;
 use outrigger_pod::{Kind, Pod, Slot};
 
 use crate::clock::WallClock;
@@ -12,20 +14,34 @@ use crate::instances::Instances;
 /// Since when each condition is as it is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Transitions {
-    since: Vec<(&'static str, bool, Time)>,
+    since: Vec<(String, bool, Time)>,
 }
 
 impl Transitions {
-    /// Takes note of a status that holds from `at` on.
-    pub(crate) fn note(&mut self, status: &Status, at: Time) {
-        let known = std::mem::take(&mut self.since);
-        self.since.extend(status.conditions.iter().map(|condition| {
-            let same = known
+    /// As they were recorded.
+    pub(crate) fn recalled(since: Vec<(String, bool, Time)>) -> Transitions {
+        Transitions { since }
+    }
+
+    /// To be recorded.
+    pub(crate) fn since(&self) -> Vec<(String, bool, Time)> {
+        self.since.clone()
+    }
+
+    /// Takes note of a status that holds from `at` on; says whether that changes anything.
+    pub(crate) fn note(&mut self, status: &Status, at: Time) -> bool {
+        let since = status.conditions.iter().map(|condition| {
+            let same = self
+                .since
                 .iter()
                 .find(|(kind, holds, _)| *kind == condition.kind && *holds == condition.holds);
-            same.copied()
-                .unwrap_or((condition.kind, condition.holds, at))
-        }));
+            let new = || (condition.kind.to_owned(), condition.holds, at);
+            same.cloned().unwrap_or_else(new)
+        });
+        let since: Vec<_> = since.collect();
+        let changed = since != self.since;
+        self.since = since;
+        changed
     }
 
     fn of(&self, kind: &str) -> Option<Time> {
@@ -78,13 +94,9 @@ impl View<'_> {
                 .map(|(slot, _)| self.container(slot))
                 .collect()
         };
-        let before_mains: Vec<Kind> = self
-            .pod
-            .containers
-            .iter()
-            .map(|c| c.kind)
-            .filter(|kind| *kind != Kind::Main)
-            .collect();
+        let has = |kind: Kind| self.pod.of_kind(kind).next().is_some();
+        let mut before_mains: Vec<Kind> = self.pod.containers.iter().map(|c| c.kind).collect();
+        before_mains.retain(|kind| !matches!(kind, Kind::Main | Kind::Ephemeral));
         core::PodStatus {
             phase: Some(phase_word(self.status.phase).to_owned()),
             reason: text(self.status.reason),
@@ -99,6 +111,8 @@ impl View<'_> {
                 .map(|spec| outrigger_pod::resources::qos(spec).word().to_owned()),
             init_container_statuses: (!before_mains.is_empty()).then(|| of(&before_mains)),
             container_statuses: Some(of(&[Kind::Main])),
+            ephemeral_container_statuses: has(Kind::Ephemeral).then(|| of(&[Kind::Ephemeral])),
+            observed_generation: self.pod.manifest.metadata.generation,
             ..core::PodStatus::default()
         }
     }
@@ -144,7 +158,7 @@ impl View<'_> {
             ready: status.ready,
             started: Some(status.started),
             restart_count: i32::try_from(status.restart_count).unwrap_or(i32::MAX),
-            resources: spec.resources.clone(),
+            resources: resources(spec, status.has_still),
             ..core::ContainerStatus::default()
         }
     }
@@ -247,6 +261,43 @@ fn id(id: &str) -> String {
 
 fn text(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// What a container may use: what its manifest says, but for what it has not got yet.
+fn resources(
+    spec: &core::Container,
+    has_still: Option<Sizes>,
+) -> Option<core::ResourceRequirements> {
+    let mut resources = spec.resources.clone();
+    let Some(sizes) = has_still else {
+        return resources;
+    };
+    let shown = resources.get_or_insert_default();
+    for (table, cpu_milli, memory_bytes) in [
+        (
+            &mut shown.requests,
+            sizes.cpu_request_milli,
+            sizes.memory_request_bytes,
+        ),
+        (
+            &mut shown.limits,
+            sizes.cpu_limit_milli,
+            sizes.memory_limit_bytes,
+        ),
+    ] {
+        let table = table.get_or_insert_default();
+        let amounts = [
+            ("cpu", cpu_milli.map(Quantity::milli)),
+            ("memory", memory_bytes.map(Quantity::whole)),
+        ];
+        for (name, amount) in amounts {
+            match amount {
+                Some(amount) => table.insert(name.to_owned(), Text(amount.to_string())),
+                None => table.remove(name),
+            };
+        }
+    }
+    resources
 }
 
 #[cfg(test)]

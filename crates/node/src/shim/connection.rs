@@ -6,21 +6,32 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use outrigger_wire::frame::{self, Decoder};
-use outrigger_wire::{Call, Event, Message, Refusal, Reply, Request, Stage};
+use outrigger_wire::{Call, Event, Message, Refusal, Reply, Request, Stage, Streams};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::shim::CallError;
+use crate::shim::reaching::kill_peer;
 
-type Answer = Result<(Reply, Option<OwnedFd>), Refusal>;
+/// A good answer with the descriptors that came beside it.
+pub(super) type Answered = (Reply, Vec<OwnedFd>);
+type Answer = Result<Answered, Refusal>;
 
-/// The calls that wait for their reply; `None` once the connection is over.
-type Waiting = Arc<Mutex<Option<BTreeMap<u64, oneshot::Sender<Answer>>>>>;
+/// Who waits for what; `None` once the connection is over.
+type Waiting = Arc<Mutex<Option<Waiters>>>;
+
+#[derive(Debug, Default)]
+struct Waiters {
+    /// The calls that wait for their reply.
+    replies: BTreeMap<u64, oneshot::Sender<Answer>>,
+    /// The interactive commands that wait for their end.
+    ends: BTreeMap<u64, oneshot::Sender<i32>>,
+}
 
 /// A connection. It ends when this value is dropped, and a shim with a lease on it then ends too.
 #[derive(Debug)]
@@ -29,6 +40,7 @@ pub(crate) struct Connection {
     frames: mpsc::UnboundedSender<Vec<u8>>,
     waiting: Waiting,
     next_id: AtomicU64,
+    stream: Arc<UnixStream>,
     tasks: [tokio::task::JoinHandle<()>; 2],
 }
 
@@ -46,18 +58,19 @@ impl Connection {
         socket: &Path,
     ) -> io::Result<(Connection, mpsc::UnboundedReceiver<Event>)> {
         let stream = Arc::new(UnixStream::connect(socket).await?);
-        let waiting: Waiting = Arc::new(Mutex::new(Some(BTreeMap::new())));
+        let waiting: Waiting = Arc::new(Mutex::new(Some(Waiters::default())));
         let (events, receiver) = mpsc::unbounded_channel();
         let (frames, outgoing) = mpsc::unbounded_channel();
         let tasks = [
             tokio::spawn(read(Arc::clone(&stream), Arc::clone(&waiting), events)),
-            tokio::spawn(write(stream, outgoing)),
+            tokio::spawn(write(Arc::clone(&stream), outgoing)),
         ];
         Ok((
             Connection {
                 frames,
                 waiting,
                 next_id: AtomicU64::new(1),
+                stream,
                 tasks,
             },
             receiver,
@@ -65,11 +78,49 @@ impl Connection {
     }
 
     /// Asks, and waits for the answer.
-    pub(super) async fn call(
+    pub(super) async fn call(&self, request: Request) -> Result<Answered, CallError> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        self.ask(id, request, None).await
+    }
+
+    /// Asks for something that goes on after the answer; the receiver gives the code of its end, or
+    /// fails if the connection ends before. The number is for [`Connection::cancel`].
+    pub(super) async fn begin(
         &self,
         request: Request,
-    ) -> Result<(Reply, Option<OwnedFd>), CallError> {
+    ) -> Result<(Answered, oneshot::Receiver<i32>, u64), CallError> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (sender, ended) = oneshot::channel();
+        let answered = self.ask(id, request, Some(sender)).await;
+        if answered.is_err()
+            && let Some(waiters) = &mut *lock(&self.waiting)
+        {
+            waiters.ends.remove(&id);
+        }
+        Ok((answered?, ended, id))
+    }
+
+    /// Kills the process at the other end, if it is there; gives its process id.
+    pub(super) fn kill(&self) -> Option<i32> {
+        kill_peer(&*self.stream)
+    }
+
+    /// Asks for the end of what a call began; nobody waits for the answer.
+    pub(super) fn cancel(&self, call: u64) {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let request = Request::CancelExec { call };
+        if let Ok(bytes) = frame::encode(&Call { id, request }) {
+            // Without a connection it has ended already.
+            self.frames.send(bytes).ok();
+        }
+    }
+
+    async fn ask(
+        &self,
+        id: u64,
+        request: Request,
+        end: Option<oneshot::Sender<i32>>,
+    ) -> Result<Answered, CallError> {
         let bytes = frame::encode(&Call { id, request }).map_err(|error| {
             CallError::Refused(Refusal {
                 message: error.to_string(),
@@ -77,16 +128,23 @@ impl Connection {
             })
         })?;
         let (sender, answer) = oneshot::channel();
-        match &mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(waiting) => waiting.insert(id, sender),
+        match &mut *lock(&self.waiting) {
+            Some(waiters) => {
+                waiters.replies.insert(id, sender);
+                waiters.ends.extend(end.map(|end| (id, end)));
+            }
             None => return Err(CallError::Gone),
-        };
+        }
         self.frames.send(bytes).map_err(|_| CallError::Gone)?;
         answer
             .await
             .map_err(|_| CallError::Gone)?
             .map_err(CallError::Refused)
     }
+}
+
+fn lock(waiting: &Waiting) -> MutexGuard<'_, Option<Waiters>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes frames until the connection ends; the reader notices that end too and tells everybody.
@@ -126,10 +184,7 @@ async fn read(stream: Arc<UnixStream>, waiting: Waiting, events: mpsc::Unbounded
             break;
         }
     }
-    waiting
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+    lock(&waiting).take();
 }
 
 /// Hands one message to whom it concerns; false if nobody listens any more.
@@ -142,18 +197,43 @@ fn deliver(
     let (id, result) = match message {
         Message::Event(event) => return events.send(event).is_ok(),
         Message::Reply { id, result } => (id, result),
+        Message::Ended { id, code } => {
+            let mut waiting = lock(waiting);
+            if let Some(sender) = waiting.as_mut().and_then(|all| all.ends.remove(&id)) {
+                // Whoever asked may not wait for the end.
+                sender.send(code).ok();
+            }
+            return true;
+        }
     };
-    let answer = result.map(|reply| match reply {
+    let answer = result.map(|reply| {
         // Descriptors come in the order of the frames they belong to.
-        Reply::Socket => (Reply::Socket, sockets.pop_front()),
-        other => (other, None),
+        let count = descriptors(&reply).min(sockets.len());
+        (reply, sockets.drain(..count).collect())
     });
-    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(sender) = waiting.as_mut().and_then(|waiting| waiting.remove(&id)) {
+    let mut waiting = lock(waiting);
+    if let Some(sender) = waiting.as_mut().and_then(|all| all.replies.remove(&id)) {
         // Whoever asked may have given up on the answer.
         sender.send(answer).ok();
     }
     true
+}
+
+/// How many descriptors come beside a reply.
+fn descriptors(reply: &Reply) -> usize {
+    match reply {
+        Reply::Socket => 1,
+        Reply::Streams(Streams {
+            stdin,
+            stdout,
+            stderr,
+            terminal,
+        }) => [stdin, stdout, stderr, terminal]
+            .into_iter()
+            .filter(|there| **there)
+            .count(),
+        _ => 0,
+    }
 }
 
 async fn receive(

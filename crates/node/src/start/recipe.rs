@@ -41,12 +41,13 @@ impl Recipe {
             passwd: &passwd,
             group: &group,
         };
-        let user = user::resolve(&hands.pod, slot, &image.config.user, accounts)
+        let pod = hands.pod();
+        let user = user::resolve(&pod, slot, &image.config.user, accounts)
             .map_err(|error| config_error(error.to_string()))?;
-        let objects = &hands.around.settings.objects;
-        let environment = env::assemble(&hands.pod, slot, objects, &running(hands))
+        let objects = hands.around.objects();
+        let environment = env::assemble(&pod, slot, &objects, &running(hands))
             .map_err(|error| config_error(error.to_string()))?;
-        let own = hands.pod[slot].stop_signal;
+        let own = pod[slot].stop_signal;
         let of_image = || Signal::parse(image.config.stop_signal.as_deref()?);
         let stop_signal = own.or_else(of_image).unwrap_or(Signal::TERM);
         let left_out = environment.left_out;
@@ -81,7 +82,8 @@ impl Recipe {
                 },
             )
         });
-        let spec = hands.pod.manifest.spec.as_ref();
+        let pod = hands.pod();
+        let spec = pod.manifest.spec.as_ref();
         let inherits = spec.is_some_and(|spec| {
             spec.share_process_namespace == Some(true) || spec.host_pid == Some(true)
         });
@@ -90,9 +92,9 @@ impl Recipe {
         } else {
             PidNamespace::Private
         };
-        let hostname = names::names(&hands.pod).map_err(config_error)?.hostname;
+        let hostname = names::names(&pod).map_err(config_error)?.hostname;
         let config = outrigger_bundle::config(&Request {
-            pod: &hands.pod,
+            pod: &pod,
             slot,
             attempt,
             image: &image_config(&self.image),
@@ -116,7 +118,8 @@ fn config_error(message: String) -> StartFailure {
 }
 
 fn image(hands: &Hands, slot: Slot) -> Result<Image, StartFailure> {
-    let container = &hands.pod[slot].spec;
+    let pod = hands.pod();
+    let container = &pod[slot].spec;
     let name = container.image.as_deref().unwrap_or_default();
     let reference = Reference::parse(name).map_err(|error| {
         failure(
@@ -136,7 +139,7 @@ fn image(hands: &Hands, slot: Slot) -> Result<Image, StartFailure> {
     })?;
     // Host directories are not the store's, and there is nothing to hold.
     if !matches!(reference, Reference::Host | Reference::Dir(_)) {
-        let held = images.hold(&hands.pod.uid.0, &image);
+        let held = images.hold(&hands.uid.0, &image);
         held.map_err(|error| failure("ErrImagePull", chain(&error)))?;
     }
     Ok(image)
@@ -170,7 +173,8 @@ fn running(hands: &Hands) -> Running {
 
 fn paths(hands: &Hands, slot: Slot, attempt: u32) -> Paths {
     let dirs = &hands.dirs;
-    let spec = hands.pod.manifest.spec.as_ref();
+    let pod = hands.pod();
+    let spec = pod.manifest.spec.as_ref();
     // Shared memory goes with the IPC namespace.
     let shm = match spec.and_then(|spec| spec.host_ipc) {
         Some(true) => std::path::PathBuf::from("/dev/shm"),
@@ -180,7 +184,7 @@ fn paths(hands: &Hands, slot: Slot, attempt: u32) -> Paths {
         hosts: Some(dirs.file("hosts")),
         resolv_conf: Some(dirs.file("resolv.conf")),
         hostname: Some(dirs.file("hostname")),
-        termination: Some(dirs.termination(&hands.pod[slot].name.0, attempt)),
+        termination: Some(dirs.termination(&pod[slot].name.0, attempt)),
         shm: Some(shm),
     }
 }

@@ -7,7 +7,7 @@ use outrigger_lifecycle::{
 use outrigger_pod::manifest::{SourceFile, read};
 use outrigger_pod::{Pod, Signal, Slot};
 
-use super::{Transitions, View};
+use super::{Sizes, Transitions, View, resources};
 use crate::clock::WallClock;
 use crate::instances::{Instance, Instances};
 
@@ -45,6 +45,7 @@ fn running() -> ContainerStatus {
         ready: true,
         started: true,
         restart_count: 0,
+        has_still: None,
     }
 }
 
@@ -87,6 +88,7 @@ fn instance(id: &str) -> Instance {
         id: id.to_owned(),
         image_id: "host".to_owned(),
         stop_signal: Signal::TERM,
+        runs: false,
     }
 }
 
@@ -152,6 +154,7 @@ fn a_container_that_waits_for_its_restart_shows_its_end_as_the_last_state() {
         ready: false,
         started: false,
         restart_count: 3,
+        has_still: None,
     };
     let status = status(vec![running(), running(), waiting, running()], false);
     let shown = show(&pod, &status, &Transitions::default(), &instances)
@@ -174,4 +177,21 @@ fn a_container_that_waits_for_its_restart_shows_its_end_as_the_last_state() {
         Some("CrashLoopBackOff")
     );
     assert_eq!(z.restart_count, 3);
+}
+
+#[test]
+fn what_a_container_has_not_got_yet_is_not_shown() {
+    let spec: core::Container = serde_json::from_value(serde_json::json!({
+        "name": "main", "resources": { "requests": { "cpu": "2" }, "limits": { "memory": "250Mi" } },
+    }))
+    .unwrap();
+    assert_eq!(resources(&spec, None), spec.resources);
+    let sizes = Sizes {
+        cpu_request_milli: Some(500),
+        memory_limit_bytes: Some(1 << 20),
+        ..Sizes::default()
+    };
+    let shown = resources(&spec, Some(sizes)).unwrap();
+    assert_eq!(shown.requests.unwrap()["cpu"].0, "500m");
+    assert_eq!(shown.limits.unwrap()["memory"].0, "1048576");
 }

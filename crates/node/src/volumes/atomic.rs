@@ -51,6 +51,20 @@ pub(super) fn write(
     }
 }
 
+/// Whether the volume shows exactly `files`, as far as their content goes.
+pub(super) fn shows(volume: &Path, files: &BTreeMap<String, File>) -> bool {
+    let data = volume.join("..data");
+    let same = |path: &String, file: &File| {
+        fs::read(data.join(path)).is_ok_and(|bytes| bytes == file.bytes)
+    };
+    let firsts: BTreeSet<&str> = files
+        .keys()
+        .filter_map(|path| path.split('/').next())
+        .collect();
+    fs::read_dir(&data).is_ok_and(|entries| entries.count() == firsts.len())
+        && files.iter().all(|(path, file)| same(path, file))
+}
+
 fn stays_inside(path: &str) -> bool {
     let mut parts = Path::new(path).components();
     !path.is_empty()

@@ -10,6 +10,11 @@ use crate::volumes::atomic::File;
 /// The files by their path in the volume.
 pub(super) type Files = BTreeMap<String, File>;
 
+/// Whether a volume shows an object.
+pub(super) fn shows_object(volume: &core::Volume) -> bool {
+    volume.config_map.is_some() || volume.secret.is_some()
+}
+
 /// The content of a volume that shows an object, or `None` if it is of another type.
 pub(super) fn content(
     namespace: &str,

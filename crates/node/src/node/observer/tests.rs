@@ -46,6 +46,7 @@ fn finished(phase: Phase, exits: [(u64, i32); 3]) -> Finished {
             ready: false,
             started: false,
             restart_count: 0,
+            has_still: None,
         }
     });
     let containers = containers.collect();

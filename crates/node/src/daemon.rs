@@ -1,0 +1,200 @@
+//! How does the node live as a daemon? It opens what is on the disk, takes up the Pods that went on
+//! running, opens the doors, and then does what the store says until it is told to stop. Pods outlive it.
+//!
+//! What people want: `source.rs` and `manifests.rs`; what is told them: `publish.rs` and `events.rs`; what
+//! they ask of a running Pod: `cluster.rs`.
+
+mod cluster;
+mod counts;
+mod doors;
+mod events;
+mod journal;
+mod logs;
+mod manifests;
+mod metrics;
+mod node_object;
+mod objects;
+mod publish;
+mod service;
+mod source;
+mod streams;
+mod usage;
+mod words;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use outrigger_api::Store;
+use outrigger_wire::Lease;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+use self::cluster::Ward;
+use self::counts::Counts;
+use self::doors::Doors;
+use self::manifests::Manifests;
+use self::node_object::NodeObject;
+use self::publish::{Outbox, Publisher};
+use self::service::{Lock, Service};
+use self::source::Source;
+use crate::directories::make;
+use crate::hands::chain;
+use crate::logs::Sink;
+use crate::node::{Adopted, Handle, Node};
+use crate::settings::Settings;
+
+/// What a daemon needs to know.
+#[derive(Debug, Clone)]
+pub struct DaemonSettings {
+    /// The node's settings. Its lease is taken to be [`Lease::Forever`].
+    pub settings: Settings,
+    /// The folder of manifests; it need not exist.
+    pub manifests: PathBuf,
+    /// Where the API listens with TLS.
+    pub listen: SocketAddr,
+    /// Where the kubeconfig is written.
+    pub kubeconfig: PathBuf,
+    /// The unix socket of our own commands.
+    pub socket: PathBuf,
+}
+
+/// How long the doors stay closed at most until the Pods that were taken up are shown.
+const SHOWN_WITHIN: Duration = Duration::from_secs(1);
+
+/// Nobody reads along: logs are read from their files when somebody asks.
+struct Nobody;
+
+impl Sink for Nobody {
+    fn line(&mut self, _: &crate::logs::Source, _: crate::Stream, _: &[u8]) {}
+
+    fn rest(&mut self) {}
+}
+
+/// Runs until SIGTERM or SIGINT. It must be called on a tokio runtime with all of its drivers.
+///
+/// # Errors
+/// If it cannot start, or cannot go on; the message says what to do.
+pub async fn daemon(mut settings: DaemonSettings) -> Result<(), String> {
+    settings.settings.lease = Lease::Forever;
+    let directories = settings.settings.directories.clone();
+    make(&directories.root, 0o711)?;
+    make(&directories.state, 0o711)?;
+    let _lock = Lock::take(&directories.root)?;
+    let mut end = End::listen()?;
+    let host = crate::names::node();
+    let store = Store::open(&directories.root).map_err(|error| chain(&error))?;
+    let node_object = NodeObject::new(store.clone(), host.clone(), directories.root.clone());
+    node_object::ensure_namespace(&store, "default")
+        .and_then(|()| node_object.refresh())
+        .map_err(|error| chain(&error))?;
+
+    let (outbox, counts) = (Arc::<Outbox>::default(), Arc::<Mutex<Counts>>::default());
+    let writer = publish::start(Arc::clone(&outbox), store.clone(), host.clone())
+        .map_err(|error| format!("start a thread: {error}"))?;
+    let publisher = Publisher {
+        outbox: Arc::clone(&outbox),
+        counts: Arc::clone(&counts),
+    };
+    let mut node = Node::new(
+        settings.settings.clone(),
+        Box::new(publisher),
+        Box::new(Nobody),
+    )?;
+    let mut source = Source::new(store.clone(), node.handle(), Arc::clone(&outbox));
+    adopt(&mut node, &mut source, &counts).await?;
+    let shown = Arc::clone(&outbox);
+    // Nobody is to find a Pod that goes on running without its status.
+    let shown = tokio::task::spawn_blocking(move || shown.settle(SHOWN_WITHIN));
+    shown
+        .await
+        .map_err(|error| format!("show the pods: {error}"))?;
+
+    let ward = Ward::new(node.residents(), store.clone(), &directories, counts);
+    let mut doors = Doors::open(&settings, store.clone(), ward, &host)?;
+    let manifests = Manifests::new(
+        store.clone(),
+        Arc::clone(&outbox),
+        settings.manifests.clone(),
+        host,
+    );
+    let mut tasks = JoinSet::new();
+    tasks.spawn(source.run());
+    tasks.spawn(manifests.run());
+    tasks.spawn(node_object.run());
+    let service = Service::ready(&settings.listen);
+    tasks.spawn(service.keep_alive(store));
+
+    let result = tokio::select! {
+        () = node.serve() => Err("the loop over all Pods ended by itself".to_owned()),
+        () = end.awaited() => Ok(()),
+        problem = doors.broken() => Err(problem),
+        Some(ended) = tasks.join_next() => Err(match ended {
+            Ok(()) => "a task of the daemon ended by itself".to_owned(),
+            Err(error) => format!("a task of the daemon broke off: {error}"),
+        }),
+    };
+    Service::stopping();
+    doors.close().await;
+    tasks.shutdown().await;
+    // What the loop has taken up is written; what it has not is taken up again at the next start.
+    node.handle().stop();
+    node.serve().await;
+    drop(node);
+    outbox.close();
+    if tokio::task::spawn_blocking(|| writer.join()).await.is_err() {
+        tracing::error!("the thread that shows statuses broke off");
+    }
+    result
+}
+
+/// Takes up the Pods that went on running, and brings them to what the store says.
+async fn adopt(
+    node: &mut Node,
+    source: &mut Source<Handle>,
+    counts: &Mutex<Counts>,
+) -> Result<(), String> {
+    let begun = Instant::now();
+    let Adopted { pods, left } = node.adopt().await?;
+    let took_s = begun.elapsed().as_secs_f64();
+    if !pods.is_empty() {
+        tracing::info!(
+            pods = pods.len(),
+            took_s,
+            "took up the pods of the daemon before"
+        );
+    }
+    {
+        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.on_adopted(pods.len(), took_s);
+    }
+    node.sweep(source.wanted())?;
+    source.adopted(&pods, left);
+    // Whoever comes through the doors finds this done; the watches begin anew in the source's task.
+    source.catch_up();
+    Ok(())
+}
+
+/// The wish that the daemon end.
+struct End {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl End {
+    fn listen() -> Result<End, String> {
+        let of = |kind| signal(kind).map_err(|error| format!("listen for signals: {error}"));
+        Ok(End {
+            terminate: of(SignalKind::terminate())?,
+            interrupt: of(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn awaited(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Where do requests come in? The API has a thread and a runtime of its own: however many clients there
+//! are, the loop over the Pods and their probes are not kept waiting.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use outrigger_api::{Edges, Front, Limits, Store};
+use tokio::sync::{oneshot, watch};
+
+use super::DaemonSettings;
+use super::cluster::Ward;
+use crate::directories::make;
+use crate::hands::chain;
+
+/// The doors, while they are open.
+pub(crate) struct Doors {
+    socket: PathBuf,
+    shutdown: watch::Sender<bool>,
+    ended: oneshot::Receiver<Result<(), String>>,
+}
+
+impl Doors {
+    /// Makes what clients need, and opens. When it returns, clients can connect.
+    ///
+    /// # Errors
+    /// If a door cannot be opened, or a file that clients need cannot be written.
+    pub(crate) fn open(
+        settings: &DaemonSettings,
+        store: Store,
+        ward: Ward,
+        host: &str,
+    ) -> Result<Doors, String> {
+        let listen = settings.listen;
+        let tcp = std::net::TcpListener::bind(listen).map_err(|error| {
+            format!("listen on {listen}: {error}; another address can be given with --listen")
+        })?;
+        let listen = tcp.local_addr().unwrap_or(listen);
+        let root = &settings.settings.directories.root;
+        let names = [host.to_owned(), listen.ip().to_string()];
+        let pki = outrigger_api::prepare_pki(root, &names, SystemTime::now())
+            .map_err(|error| chain(&error))?;
+        let server = format!("https://{listen}");
+        outrigger_api::write_kubeconfig(&settings.kubeconfig, &server, &pki)
+            .map_err(|error| chain(&error))?;
+        let tls = pki.server_config().map_err(|error| chain(&error))?;
+        if let Some(folder) = settings.socket.parent() {
+            make(folder, 0o711)?;
+        }
+        let unix = outrigger_api::listen_unix(&settings.socket).map_err(|error| chain(&error))?;
+        tcp.set_nonblocking(true)
+            .map_err(|error| format!("listen on {listen}: {error}"))?;
+
+        let front = Arc::new(Front::new(store, Arc::new(ward), host));
+        let (shutdown, stop) = watch::channel(false);
+        let (sender, ended) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| format!("start the API's runtime: {error}"))?;
+        let work = move || {
+            let served = runtime.block_on(async {
+                let edges = Edges {
+                    tcp: tokio::net::TcpListener::from_std(tcp)
+                        .map_err(|error| error.to_string())?,
+                    tls,
+                    unix: tokio::net::UnixListener::from_std(unix)
+                        .map_err(|error| error.to_string())?,
+                };
+                let house = Arc::clone(&front);
+                tokio::spawn(async move { house.keep_house().await });
+                outrigger_api::serve(front, edges, Limits::default(), stop).await;
+                Ok(())
+            });
+            // What still waits in a task, such as a log's follower, is of no use any more.
+            runtime.shutdown_background();
+            sender.send(served).ok();
+        };
+        std::thread::Builder::new()
+            .name("outrigger-api".to_owned())
+            .spawn(work)
+            .map_err(|error| format!("start a thread: {error}"))?;
+        Ok(Doors {
+            socket: settings.socket.clone(),
+            shutdown,
+            ended,
+        })
+    }
+
+    /// Waits until the doors close by themselves, and says why.
+    pub(crate) async fn broken(&mut self) -> String {
+        match (&mut self.ended).await {
+            Ok(Err(problem)) => format!("serve the API: {problem}"),
+            Ok(Ok(())) => "the API ended by itself".to_owned(),
+            Err(_) => "the API's thread broke off".to_owned(),
+        }
+    }
+
+    /// Closes them; requests that are under way have a moment to end.
+    pub(crate) async fn close(self) {
+        // A thread that has ended needs no word.
+        self.shutdown.send(true).ok();
+        if !self.ended.is_terminated() {
+            self.ended.await.ok();
+        }
+        if let Err(error) = std::fs::remove_file(&self.socket) {
+            tracing::warn!("remove {}: {error}", self.socket.display());
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Is there a shim already, and is it one that we can speak with?
+
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use outrigger_wire::{Event, LedgerEntry, Reply, Request};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::shim::{CallError, Connection, Shim};
+
+/// A shim that is there and was greeted.
+#[derive(Debug)]
+pub(crate) struct Greeted {
+    /// The shim.
+    pub(crate) shim: Shim,
+    /// Whether the Pod's namespaces, mounts and cgroup are made.
+    pub(crate) prepared: bool,
+    /// The containers that were started and not removed.
+    pub(crate) containers: Vec<String>,
+    /// The events that were missed.
+    pub(crate) missed: Vec<Event>,
+    /// Those that will come.
+    pub(crate) events: UnboundedReceiver<Event>,
+}
+
+/// A shim that was not reached.
+#[derive(Debug)]
+pub(crate) enum Reaching {
+    /// Nobody listens.
+    Gone,
+    /// It is there and takes nobody now.
+    Busy,
+    /// It does not speak our protocol.
+    Stranger(String),
+}
+
+impl Shim {
+    /// Connects to a shim that an earlier node started, for the events after `resume_after`.
+    ///
+    /// # Errors
+    /// If it is not there or is none of ours. That it never answers is the caller's to bound.
+    pub(crate) async fn connect(socket: &Path, resume_after: u64) -> Result<Greeted, Reaching> {
+        let opened = Connection::open(socket).await;
+        let (connection, mut events) = opened.map_err(|error| match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => Reaching::Gone,
+            _ => Reaching::Busy,
+        })?;
+        let hello = Request::Hello {
+            version: outrigger_wire::VERSION,
+            resume_after,
+        };
+        let (prepared, containers) = match connection.call(hello).await {
+            Ok((
+                Reply::Hello {
+                    prepared,
+                    containers,
+                    ..
+                },
+                _,
+            )) => (prepared, containers),
+            Ok(_) => return Err(Reaching::Stranger("it does not greet".to_owned())),
+            // Whether it is gone or only hung up shows when it is asked again.
+            Err(CallError::Gone | CallError::Late { .. } | CallError::Unfitting) => {
+                return Err(Reaching::Busy);
+            }
+            Err(error @ CallError::Refused(_)) => {
+                return Err(Reaching::Stranger(error.to_string()));
+            }
+        };
+        // The events that were missed come right after the greeting, and so before the answer to
+        // whatever is asked then.
+        match connection.call(Request::CancelExec { call: 0 }).await {
+            Ok(_) | Err(CallError::Refused(_)) => {}
+            Err(CallError::Gone | CallError::Late { .. } | CallError::Unfitting) => {
+                return Err(Reaching::Busy);
+            }
+        }
+        let mut missed = Vec::new();
+        while let Ok(event) = events.try_recv() {
+            missed.push(event);
+        }
+        Ok(Greeted {
+            shim: Shim { connection },
+            prepared,
+            containers,
+            missed,
+            events,
+        })
+    }
+}
+
+/// What stands in the ledger of a shim that is gone after the event `resume_after`: what it wrote down
+/// and had nobody to tell. Its last line may have been cut.
+pub(crate) fn unheard(ledger: &Path, resume_after: u64) -> Vec<Event> {
+    // Without a ledger nothing is known.
+    let bytes = std::fs::read(ledger).unwrap_or_default();
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let whole = lines.filter(|line| line.ends_with(b"\n"));
+    whole
+        .map_while(|line| serde_json::from_slice::<LedgerEntry>(line).ok())
+        .filter(|event| event.seq > resume_after)
+        .collect()
+}
+
+/// Whether a process listens at `socket`.
+pub(crate) fn listens(socket: &Path) -> bool {
+    matches!(dial(socket), Ok(_) | Err(Errno::AGAIN))
+}
+
+/// Connects without ever waiting; a queue that is full is `EAGAIN`.
+fn dial(socket: &Path) -> Result<OwnedFd, Errno> {
+    let address = SocketAddrUnix::new(socket)?;
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let stream = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&stream, &address)?;
+    Ok(stream)
+}
+
+/// Kills the process that listens at `socket`; gives its process id, if it is there. It never waits:
+/// one that takes nobody any more, as it is stopped and its queue is full, is left alone.
+pub(crate) fn kill_listener(socket: &Path) -> Option<i32> {
+    kill_peer(dial(socket).ok()?)
+}
+
+/// Kills the process at the other end of a connection, if it is still there; gives its process id.
+pub(super) fn kill_peer(stream: impl AsFd) -> Option<i32> {
+    let credentials = rustix::net::sockopt::socket_peercred(&stream).ok()?;
+    let process = pidfd_open(credentials.pid, PidfdFlags::empty()).ok()?;
+    // It has not hung up even now, so it was alive when the descriptor was made, and that is its own:
+    // its number cannot have become another process' before.
+    let mut ends = [PollFd::new(&stream, PollFlags::empty())];
+    poll(&mut ends, Some(&Timespec::default())).ok()?;
+    if ends[0].revents().contains(PollFlags::HUP) {
+        return None;
+    }
+    pidfd_send_signal(process, Signal::KILL).ok()?;
+    Some(credentials.pid.as_raw_nonzero().get())
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_wire::{EventKind, Stamp};
+
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn a_listener_whose_queue_is_full_is_there_and_nobody_waits_for_it() {
+        let scratch = Scratch::new();
+        let socket = scratch.path.join("shim.sock");
+        assert!(!listens(&socket));
+        let flags = SocketFlags::CLOEXEC;
+        let listener = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
+        rustix::net::bind(&listener, &SocketAddrUnix::new(&socket).unwrap()).unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let first = dial(&socket).unwrap();
+        assert_eq!(dial(&socket).unwrap_err(), Errno::AGAIN);
+        assert!(listens(&socket));
+        assert_eq!(kill_listener(&socket), None);
+        drop((first, listener));
+        assert!(!listens(&socket));
+    }
+
+    #[test]
+    fn a_ledger_tells_all_whole_lines_that_nobody_has_heard() {
+        let scratch = Scratch::new();
+        let file = scratch.path.join("ledger");
+        assert_eq!(unheard(&file, 0), []);
+        let event = |seq| Event {
+            seq,
+            at: Stamp {
+                boot_ns: seq,
+                wall_ns: 0,
+            },
+            kind: EventKind::Started {
+                container: "a".to_owned(),
+                pid: 7,
+            },
+        };
+        let mut bytes = Vec::new();
+        for seq in 1..=3 {
+            serde_json::to_writer(&mut bytes, &event(seq)).unwrap();
+            bytes.push(b'\n');
+        }
+        std::fs::write(&file, &bytes).unwrap();
+        assert_eq!(unheard(&file, 1), [event(2), event(3)]);
+        std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+        assert_eq!(unheard(&file, 1), [event(2)]);
+    }
+}
