@@ -1,11 +1,22 @@
 //! What can be typed?
 
+mod client;
+mod daemon;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use outrigger_node::Directories;
+
+use crate::failure::{Failure, OWN_ERROR};
+
+pub(crate) use client::{
+    Apply, Attach, Copy, Delete, Describe, Events, Exec, Get, Logs, PortForward, Selection,
+    Streams, System, Top, TopPod, Wait,
+};
+pub(crate) use daemon::{Daemon, Kubeconfig, LogFormat};
 
 /// Run Kubernetes Pods on this machine, without a cluster.
 #[derive(Debug, Parser)]
@@ -49,7 +60,27 @@ pub(crate) struct Places {
     logs: PathBuf,
 }
 
+impl Verb {
+    /// The exit code of an error of ours: kubectl's, where the command is one of kubectl's.
+    pub(crate) fn own_error(&self) -> u8 {
+        match self {
+            Verb::Run(_)
+            | Verb::Check(_)
+            | Verb::Image(_)
+            | Verb::Completion { .. }
+            | Verb::Man { .. } => OWN_ERROR,
+            _ => 1,
+        }
+    }
+}
+
 impl Places {
+    /// The daemon's unix socket, for our own commands.
+    pub(crate) fn socket(&self) -> Result<PathBuf, Failure> {
+        let path = std::path::absolute(self.state.join("api.sock"));
+        path.map_err(|error| Failure::of("find the current directory", &error))
+    }
+
     /// The directories with absolute paths: a Pod's shim works in `/`.
     pub(crate) fn directories(&self) -> std::io::Result<Directories> {
         Ok(Directories {
@@ -65,6 +96,38 @@ impl Places {
 pub(crate) enum Verb {
     /// Run Pods here and now: their logs on stdout, their lives on stderr, their exit code as ours
     Run(Run),
+    /// Be this machine's node: run the Pods of a folder and those that clients such as kubectl create
+    Daemon(Daemon),
+    /// Make objects what manifests say
+    Apply(Apply),
+    /// Print objects
+    Get(Get),
+    /// Print all about an object, with its Events
+    Describe(Describe),
+    /// Print what containers have written
+    Logs(Logs),
+    /// Run a command in a container
+    Exec(Exec),
+    /// Take part in the streams of what runs in a container
+    Attach(Attach),
+    /// Delete objects
+    Delete(Delete),
+    /// Print what has happened
+    Events(Events),
+    /// Wait until something is the case
+    Wait(Wait),
+    /// Listen here, and connect whoever comes with a port of a Pod
+    PortForward(PortForward),
+    /// Copy files from or to a container
+    Cp(Copy),
+    /// Print what Pods and the machine use
+    #[command(subcommand)]
+    Top(Top),
+    /// Print the kubeconfig for kubectl and others
+    Kubeconfig(Kubeconfig),
+    /// Look at the daemon, and clean up
+    #[command(subcommand)]
+    System(System),
     /// Read manifests and say of every field whether it is honoured, ignored or refused
     Check(Check),
     /// Keep images on this machine
@@ -74,6 +137,13 @@ pub(crate) enum Verb {
     Completion {
         /// Which shell
         shell: Shell,
+    },
+    /// Write the man pages of all commands into a directory
+    #[command(hide = true)]
+    Man {
+        /// Where to; it is made if it is missing
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
     },
 }
 
@@ -124,4 +194,16 @@ pub(crate) enum Image {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Line;
+
+    #[test]
+    fn the_command_line_is_well_made_down_to_the_last_option() {
+        Line::command().debug_assert();
+    }
 }

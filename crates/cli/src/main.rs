@@ -2,12 +2,18 @@
 //! before anything else of a larger program has started.
 
 mod args;
+mod client;
 mod commands;
+mod describe;
 mod duration;
 mod failure;
+mod kinds;
+mod manifests;
+mod print;
 mod screen;
 mod sources;
 mod story;
+mod terminal;
 
 use std::process::ExitCode;
 

@@ -26,7 +26,9 @@ pub(crate) fn read(
     }
 }
 
-fn picture(sources: &[SourceFile], rejected: &Rejected, coloured: bool) -> String {
+/// The pictures of what is wrong.
+/// The pictures of what is wrong.
+pub(crate) fn picture(sources: &[SourceFile], rejected: &Rejected, coloured: bool) -> String {
     let pictures = outrigger_pod::render::problems(
         sources,
         &rejected.problems,
@@ -36,7 +38,9 @@ fn picture(sources: &[SourceFile], rejected: &Rejected, coloured: bool) -> Strin
     format!("{}\n\nerror: {rejected}", pictures.trim_end())
 }
 
-fn source(path: &Path) -> Result<SourceFile, Failure> {
+/// The text of a file, or of standard input.
+/// The text of a file, or of standard input.
+pub(crate) fn source(path: &Path) -> Result<SourceFile, Failure> {
     let mut bytes = Vec::new();
     let (name, read) = if path == Path::new("-") {
         (

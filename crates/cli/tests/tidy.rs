@@ -19,7 +19,7 @@ const LINES_PER_FILE: usize = 400;
 const LINES_PER_FUNCTION: usize = 70;
 
 /// Which crates of ours a crate may use.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("outrigger-pod", &[]),
     ("outrigger-lifecycle", &["outrigger-pod"]),
     ("outrigger-bundle", &["outrigger-pod"]),
@@ -31,9 +31,11 @@ const ARROWS: [(&str, &[&str]); 12] = [
         &["outrigger-runtime", "outrigger-sys", "outrigger-wire"],
     ),
     ("outrigger-image", &[]),
+    ("outrigger-api", &["outrigger-pod"]),
     (
         "outrigger-node",
         &[
+            "outrigger-api",
             "outrigger-bundle",
             "outrigger-image",
             "outrigger-lifecycle",
@@ -44,6 +46,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     (
         "outrigger-cli",
         &[
+            "outrigger-api",
             "outrigger-image",
             "outrigger-node",
             "outrigger-pod",
@@ -63,7 +66,7 @@ const STRANGERS: [(&str, &[&str]); 4] = [
     (
         "outrigger-lifecycle",
         &[
-            "tokio", "libc", "nix", "rustix", "serde", "rand", "chrono", "tracing",
+            "tokio", "libc", "nix", "rustix", "rand", "chrono", "tracing",
         ],
     ),
     ("outrigger-shim", &["tokio", "hyper", "tracing"]),

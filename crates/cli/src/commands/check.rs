@@ -38,6 +38,7 @@ fn line(field: &Field, width: usize, coloured: bool) -> String {
     let (word, colour, why) = match &field.support {
         Support::Honoured => ("honoured", "32", ""),
         Support::Bookkeeping => ("kept", "2", "Kubernetes writes it itself"),
+        Support::ByDaemon(why) => ("daemon", "33", *why),
         Support::Ignored(why) => ("ignored", "33", *why),
         Support::Refused(why) => ("refused", "31", *why),
     };
@@ -61,6 +62,6 @@ fn summary(fields: &[Field], pods: usize) -> String {
         "{pods} pod{}: {} fields honoured, {} ignored\n",
         if pods == 1 { "" } else { "s" },
         count(|support| matches!(support, Support::Honoured | Support::Bookkeeping)),
-        count(|support| matches!(support, Support::Ignored(_))),
+        count(|support| matches!(support, Support::ByDaemon(_) | Support::Ignored(_))),
     )
 }

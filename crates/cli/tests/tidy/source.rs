@@ -91,7 +91,9 @@ pub(crate) fn long_functions(code: &str, most: usize) -> Vec<(usize, usize)> {
     let lines: Vec<&str> = code.lines().collect();
     let mut found = Vec::new();
     for (first, line) in lines.iter().enumerate() {
-        if !words(line).any(|word| word == "fn") || line.trim_end().ends_with(';') {
+        // A function has a name; `fn(` is the type of a pointer to one.
+        let begins = words(line).any(|word| word == "fn") && line.contains("fn ");
+        if !begins || line.trim_end().ends_with(';') {
             continue;
         }
         let indent = line.len() - line.trim_start().len();
@@ -128,4 +130,8 @@ fn a_long_function_is_found_by_its_closing_brace() {
     let code = "impl A {\n    fn long() {\n        one();\n        two();\n    }\n\n    fn short() {}\n}\n";
     assert_eq!(long_functions(code, 1), [(2, 2)]);
     assert_eq!(long_functions(code, 2), []);
+    assert_eq!(
+        long_functions("let of = |side: fn(u8) -> u8| {\n    1\n};\n", 0),
+        []
+    );
 }
