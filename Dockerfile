@@ -1,20 +1,19 @@
-# The outrigger command on Debian. It makes namespaces, mounts and cgroups of the host's, so it needs the host's privileges:
+# The outrigger command and daemon on Debian; docs/installing.md says how it is run. It makes namespaces, mounts and cgroups,
+# so it wants the privileges for that:
 #
-#   docker build -t outrigger .
-#   docker run --rm --privileged --pid=host --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup -v "$PWD:/work" -w /work \
-#       outrigger run examples/sidecars.yaml
+#   docker build --tag outrigger .
+#   docker run --rm --privileged --cgroupns=host --volume "$PWD/examples:/examples:ro" outrigger run /examples/sidecars.yaml
 FROM rust:1-slim-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 COPY runtime-tests runtime-tests
 RUN cargo build --release --locked -p outrigger-cli
 
+# A Debian and not nothing, for `image: host:/` is this: its shell and tools are what such Pods have.
 FROM debian:bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
-COPY --from=build /source/target/release/outrigger /usr/local/bin/outrigger
+COPY --from=build /source/target/release/outrigger /usr/bin/outrigger
 # An overlay cannot carry the containers' own overlays; a volume can.
 VOLUME ["/var/lib/outrigger", "/var/log/pods"]
-ENTRYPOINT ["/usr/local/bin/outrigger"]
+ENTRYPOINT ["/usr/bin/outrigger"]
 CMD ["--help"]

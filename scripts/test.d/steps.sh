@@ -19,6 +19,13 @@ install_what_lacks() {
     for tool in gcc python3 ip:iproute2 unshare:util-linux busybox:busybox-static; do
         command -v "${tool%%:*}" >/dev/null || lacking+=("${tool##*:}")
     done
+    if [ $with_packaging = yes ]; then
+        for tool in mmdebstrap buildah podman runc catatonit dpkg-shlibdeps:dpkg-dev; do
+            command -v "${tool%%:*}" >/dev/null || lacking+=("${tool##*:}")
+        done
+        # Of its packages mmdebstrap wants the signature, on an Ubuntu too.
+        [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || lacking+=(debian-archive-keyring)
+    fi
     [ $with_vm = no ] || command -v qemu-system-x86_64 >/dev/null || lacking+=(qemu-system-x86)
     if [ ${#lacking[@]} != 0 ]; then
         say "installing ${lacking[*]}"
@@ -28,6 +35,11 @@ install_what_lacks() {
     if ! command -v cargo >/dev/null; then
         say "there is no cargo: install Rust $(sed -n 's/^rust-version = //p' Cargo.toml) or newer, with rustfmt and clippy"
         exit 2
+    fi
+    # The Python client is one of those that are tested.
+    if [ ! -x target/python/bin/python ] || ! target/python/bin/python -c "import kubernetes" 2>/dev/null; then
+        say "installing the Python package kubernetes into target/python"
+        { python3 -m venv target/python && target/python/bin/pip install --quiet kubernetes; } || say "that failed: its test cannot run"
     fi
     for tool in rustfmt clippy; do
         cargo "${tool/rustfmt/fmt}" --version >/dev/null 2>&1 || { say "installing $tool" && rustup component add "$tool"; }
@@ -53,8 +65,9 @@ step() { # NAME COMMAND…
 
 # Once for both places: the virtual machine sees these very files.
 build_tests() {
-    cargo test --quiet --workspace --no-run --message-format=json-render-diagnostics >"$logs/cargo.json"
-    python3 scripts/test.d/programs.py "$logs/cargo.json" >"$list"
+    # `set -e` is off in what `if` asks for, as `step` does: each failure returns by itself.
+    cargo test --quiet --workspace --no-run --message-format=json-render-diagnostics >"$logs/cargo.json" || return
+    python3 scripts/test.d/programs.py "$logs/cargo.json" >"$list" || return
     [ -s "$list" ]
 }
 
@@ -121,7 +134,7 @@ in_vm() { # WORD…
     : >"$share/list"
     while read -r name directory file; do
         case $name in
-            runtime-tests/examples | runtime-tests/unit) continue ;;
+            runtime-tests/examples | runtime-tests/unit | runtime-tests/kubectl | runtime-tests/clients) continue ;;
             runtime-tests/* | runtime/* | shim/* | sys/*) ;;
             *) continue ;;
         esac
@@ -141,6 +154,21 @@ in_vm() { # WORD…
             say "vm $name: FAILED, it did not come to its end (the machine: $status, $((SECONDS - start)) s); see $log"
         fi
     done <"$share/list"
+}
+
+# What is installed: the image and the Debian package. Last, for it builds the command anew and uses all of it.
+packaging() {
+    local log=$logs/packaging results=$PWD/$logs/packaging.results start=$SECONDS status=0 line
+    case $logs in /*) results=$logs/packaging.results ;; esac
+    say "packaging: the image and the Debian package …"
+    : >"$results"
+    as_root env "PATH=$PATH" "HOME=$HOME" "OUTRIGGER_TIME_SCALE=${OUTRIGGER_TIME_SCALE:-1}" \
+        timeout --kill-after=60 2400 bash scripts/test.d/packaging.sh "$results" >"$log" 2>&1 </dev/null || status=$?
+    while read -r line; do say "  $line"; done <"$results"
+    passed=$((passed + $(grep -c ^passed "$results"))) failed=$((failed + (status != 0)))
+    [ $status = 0 ] && say "packaging: passed in $((SECONDS - start)) s" && return
+    tail -n 60 "$log" | sed 's/^/        /'
+    say "packaging: FAILED after $((SECONDS - start)) s (exit code $status); all of it: $log"
 }
 
 finish() {
