@@ -9,14 +9,19 @@
 //! change of namespaces, and a test must not be able to see another one's processes.
 
 mod capture;
+pub mod cast;
+pub mod chance;
+pub mod daemon;
 pub mod expect;
 mod launch;
 pub mod leaks;
 pub mod life;
 mod output;
+pub mod records;
 mod runner;
 pub mod stage;
 pub mod status;
+pub mod stories;
 pub mod told;
 mod verdict;
 mod world;

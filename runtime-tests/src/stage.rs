@@ -150,6 +150,8 @@ fn open_needed() -> Result<Vec<(PathBuf, OwnedFd)>, Failure> {
             needed.push((folder, opened));
         }
     }
+    // Outer ones first: what is below one of them comes back with it.
+    needed.sort_by_key(|(folder, _)| folder.components().count());
     Ok(needed)
 }
 

@@ -11,7 +11,8 @@ pub use registry::RegistryName;
 /// Where an image comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reference {
-    /// `host:/`: the machine's own root.
+    /// `host:/`: the machine's own root. Also `localhost/host`, because `kubectl run` and `kubectl debug` take
+    /// only what looks like a registry's name.
     Host,
     /// `dir:PATH`: a folder as it is.
     Dir(PathBuf),
@@ -87,6 +88,9 @@ fn read(text: &str, here: &Path) -> Result<Reference, registry::Problem> {
             "it is too long or has control characters",
             "write a plain name",
         ));
+    }
+    if text == "localhost/host" {
+        return Ok(Reference::Host);
     }
     match text.split_once(':') {
         Some(("host", "/")) => Ok(Reference::Host),

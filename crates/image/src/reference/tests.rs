@@ -21,6 +21,8 @@ fn names_get_their_full_form() {
             "docker.io/library/busybox:x",
         ),
         ("localhost/app", "localhost/app:latest"),
+        ("localhost/host", "host:/"),
+        ("localhost/host:v1", "localhost/host:v1"),
         ("localhost:5000/app:v1", "localhost:5000/app:v1"),
         ("registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.10"),
         ("ghcr.io/a/b/c__d:V1.x_y-z", "ghcr.io/a/b/c__d:V1.x_y-z"),

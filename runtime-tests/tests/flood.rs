@@ -1,0 +1,3 @@
+//! Placeholder while this is written.
+
+fn main() {}
