@@ -275,7 +275,7 @@ async fn all_objects_together_have_a_most() {
     let path = format!("{MAPS}/b");
     assert_eq!(
         desktop
-            .send(&format!("PUT {path}"), &map("b", "longer"))
+            .send(&format!("PUT {path}"), &map("b", &"longer".repeat(100)))
             .await
             .0,
         403
