@@ -310,7 +310,7 @@ fn a_shared_pid_namespace_has_one_reaper() {
     isolated("a_shared_pid_namespace_has_one_reaper", |folder| {
         let mut bed = Bed::new(folder);
         bed.shared_pid = Some(Reaper::start().unwrap());
-        let text = bed.script("cat /proc/1/comm; echo $$; (sh -c 'sleep 0.05; true' &) ; sleep 0.2; grep -l '^State:.Z' /proc/[0-9]*/status; true");
+        let text = bed.script("cat /proc/1/comm; echo $$; (sh -c 'sleep 0.05; true' &) ; sleep 0.2; grep -sl '^State:.Z' /proc/[0-9]*/status; true");
         assert!(
             text.starts_with("outrigger-reap\n2\n") && !text.contains("status"),
             "{text}"

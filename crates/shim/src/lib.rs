@@ -71,7 +71,10 @@ fn serve(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>>
         (Door::Inherited(_), Some(socket)) => listener::Listener::inherited(socket)?,
         (Door::Inherited(_), None) => return Err("the inherited socket was lost".into()),
     };
-    setup::announce()?;
+    if let Err(gone) = setup::announce() {
+        listener.unlink()?;
+        return Err(gone.into());
+    }
     shim::Shim::new(listener, children, ledger).run()?;
     Ok(())
 }

@@ -135,8 +135,14 @@ pub(crate) fn part() -> Result<SignalFd, SetupError> {
 /// Says on stdout that nodes can connect, and lets go of the standard streams.
 pub(crate) fn announce() -> Result<(), SetupError> {
     let mut stdout = io::stdout();
-    // Whoever has closed the other end does not want to know.
-    let _unread = stdout.write_all(b"\n").and_then(|()| stdout.flush());
+    match stdout.write_all(b"\n").and_then(|()| stdout.flush()) {
+        // The node was killed while it waited for this: the next one starts a shim of its own.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return Err(kernel("say that it is ready")(error));
+        }
+        // Whoever has closed it does not want to know.
+        Ok(()) | Err(_) => {}
+    }
     let null = File::options()
         .read(true)
         .write(true)
