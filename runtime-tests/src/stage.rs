@@ -25,8 +25,14 @@ use crate::{Failure, failed};
 /// Folders that are fresh and writable in a test; everything that a test writes is below them.
 pub const OWN_FOLDERS: [&str; 2] = ["/run", "/tmp"];
 
-/// No test may take longer; what hangs is killed with all that it has started.
+/// No test may take longer, unless `OUTRIGGER_TEST_LIMIT_S` says so; what hangs is killed with all that
+/// it has started.
 const LIMIT_S: f64 = 240.0;
+
+fn limit_s() -> f64 {
+    let asked = std::env::var("OUTRIGGER_TEST_LIMIT_S").ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(LIMIT_S)
+}
 
 /// The path of the running test binary.
 ///
@@ -73,7 +79,7 @@ pub fn enter(rest: &[String]) -> ExitCode {
             .arg("--inside=init")
             .args(rest)
             .spawn()?;
-        let deadline = Instant::now() + crate::at_most_s(LIMIT_S);
+        let deadline = Instant::now() + crate::at_most_s(limit_s());
         loop {
             if let Some(status) = init.try_wait()? {
                 return Ok(status.code().unwrap_or(1));
@@ -82,7 +88,8 @@ pub fn enter(rest: &[String]) -> ExitCode {
                 init.kill()?;
                 init.wait()?;
                 return Err(failed(format!(
-                    "it took longer than {LIMIT_S} s and was ended"
+                    "it took longer than {} s and was ended",
+                    limit_s()
                 )));
             }
             std::thread::sleep(Duration::from_millis(10));

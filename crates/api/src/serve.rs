@@ -38,6 +38,9 @@ pub use respond::serve;
 /// After so much silence a client's machine is asked whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
+/// How much of what was encrypted waits for a client that does not read.
+const TLS_BUFFER_BYTES: usize = 16 * 1024;
+
 /// Where clients come in.
 #[derive(Debug)]
 pub struct Edges {
@@ -47,6 +50,8 @@ pub struct Edges {
     pub tls: Arc<rustls::ServerConfig>,
     /// The unix socket, for root only.
     pub unix: UnixListener,
+    /// Called when a crowd of clients has gone: what was needed for them can be given back.
+    pub relax: fn(),
 }
 
 /// What a client may use.
@@ -133,7 +138,12 @@ pub(crate) async fn serve_with<R: Respond>(
     limits: Limits,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let Edges { tcp, tls, unix } = edges;
+    let Edges {
+        tcp,
+        tls,
+        unix,
+        relax,
+    } = edges;
     let limits = Arc::new(limits);
     let registry = Registry::new(Arc::clone(&limits));
     let shared = Arc::new(Shared {
@@ -164,6 +174,9 @@ pub(crate) async fn serve_with<R: Respond>(
             }
             Some(ended) = tasks.join_next() => {
                 report(ended);
+                if registry.has_calmed() {
+                    relax();
+                }
                 continue;
             }
             () = stopped(&mut shutdown) => break,
@@ -218,7 +231,9 @@ async fn attend<R: Respond>(shared: Arc<Shared<R>>, connection: Arc<Connection>)
     // A client that gives up during the handshake, or shows a certificate of somebody else, has been
     // told so by TLS.
     match shared.acceptor.accept(wire).await {
-        Ok(stream) => {
+        Ok(mut stream) => {
+            // What a client does not read waits in the daemon's memory: no more than a TLS record of it.
+            stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER_BYTES));
             let is_known = stream.get_ref().1.peer_certificates().is_some();
             let peer = if is_known { Peer::Known } else { Peer::Nobody };
             connection.enter(Phase::Fresh);

@@ -58,6 +58,9 @@ pub struct DaemonSettings {
     pub kubeconfig: PathBuf,
     /// The unix socket of our own commands.
     pub socket: PathBuf,
+    /// Gives memory that is free back to the machine; called after a burst of work. Only what is `unsafe`
+    /// elsewhere can do that.
+    pub relax: fn(),
 }
 
 /// How long the doors stay closed at most until the Pods that were taken up are shown.
@@ -83,7 +86,7 @@ pub async fn daemon(mut settings: DaemonSettings) -> Result<(), String> {
     make(&directories.state, 0o711)?;
     let _lock = Lock::take(&directories.root)?;
     let mut end = End::listen()?;
-    let host = crate::names::node();
+    let host = crate::names::node_name();
     let store = Store::open(&directories.root).map_err(|error| chain(&error))?;
     let node_object = NodeObject::new(store.clone(), host.clone(), directories.root.clone());
     node_object::ensure_namespace(&store, "default")
@@ -123,6 +126,7 @@ pub async fn daemon(mut settings: DaemonSettings) -> Result<(), String> {
     tasks.spawn(source.run());
     tasks.spawn(manifests.run());
     tasks.spawn(node_object.run());
+    (settings.relax)();
     let service = Service::ready(&settings.listen);
     tasks.spawn(service.keep_alive(store));
 

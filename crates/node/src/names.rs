@@ -18,6 +18,28 @@ pub(crate) fn node() -> String {
     name.trim().to_owned()
 }
 
+/// The Node's name: this machine's, as far as Kubernetes lets that be a name.
+pub(crate) fn node_name() -> String {
+    as_node_name(&node())
+}
+
+fn as_node_name(hostname: &str) -> String {
+    let plain = |c: char| match c.to_ascii_lowercase() {
+        c @ ('a'..='z' | '0'..='9' | '.') => c,
+        _ => '-',
+    };
+    let all: String = hostname.chars().map(plain).collect();
+    let parts = all
+        .split('.')
+        .map(|part| part.trim_matches('-'))
+        .filter(|part| !part.is_empty());
+    match parts.collect::<Vec<_>>().join(".") {
+        // Linux says `(none)` of a machine without a name.
+        name if name.is_empty() || hostname == "(none)" => "localhost".to_owned(),
+        name => name,
+    }
+}
+
 /// The Pod's names.
 pub(crate) fn names(pod: &Pod) -> Result<Names, String> {
     hosts::names(pod, CLUSTER_DOMAIN, &node()).map_err(|error| error.to_string())
@@ -73,4 +95,22 @@ pub(crate) fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), Strin
     std::fs::write(path, text)
         .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)))
         .map_err(|error| format!("write {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_hostname_gives_a_name_that_a_node_may_have() {
+        for (hostname, name) in [
+            ("web1.example.com", "web1.example.com"),
+            ("My_Laptop", "my-laptop"),
+            ("-odd..name-", "odd.name"),
+            ("(none)", "localhost"),
+            ("", "localhost"),
+        ] {
+            assert_eq!(as_node_name(hostname), name);
+        }
+    }
 }

@@ -50,6 +50,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
     }
 }
 
+/// Gives memory that this process holds as free back to the machine.
+pub fn relax() {
+    outrigger_sys::memory::trim();
+}
+
 /// Begins this program again from a mount through which its file cannot be written, if it runs from
 /// one that can be. A shim does so itself, which costs it a millisecond; a daemon that does it once,
 /// before anything else, and starts its shims as `/proc/self/exe` spares them that.

@@ -8,6 +8,9 @@ use tokio::time::Instant;
 use super::Limits;
 use super::connection::{Connection, Socket};
 
+/// So many connections at once are a crowd.
+const CROWD: usize = 64;
+
 #[derive(Debug)]
 pub(super) struct Registry {
     limits: Arc<Limits>,
@@ -17,6 +20,8 @@ pub(super) struct Registry {
 #[derive(Debug, Default)]
 struct Open {
     last: u64,
+    /// The most that were open at once since it was calm.
+    peak: usize,
     connections: BTreeMap<u64, Arc<Connection>>,
 }
 
@@ -58,7 +63,19 @@ impl Registry {
         }
         let number = connection.number;
         open.connections.insert(number, Arc::clone(&connection));
+        open.peak = open.peak.max(open.connections.len());
         Some(connection)
+    }
+
+    /// Whether a crowd has just gone; says so once.
+    pub(super) fn has_calmed(&self) -> bool {
+        let mut open = self.open();
+        let left = open.connections.len();
+        let calmed = open.peak >= CROWD && left <= open.peak / 16;
+        if calmed {
+            open.peak = left;
+        }
+        calmed
     }
 
     /// Ends the idle connection that is worth the least.

@@ -25,6 +25,7 @@ pub(crate) fn daemon(places: &Places, daemon: &Daemon) -> Result<u8, Failure> {
         .directories()
         .map_err(|error| Failure::of("find the current directory", &error))?;
     let settings = DaemonSettings {
+        relax: outrigger_shim::relax,
         socket: places.socket()?,
         manifests: absolute(&daemon.manifests)?,
         listen: daemon.listen,

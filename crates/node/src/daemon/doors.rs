@@ -51,6 +51,7 @@ impl Doors {
         tcp.set_nonblocking(true)
             .map_err(|error| format!("listen on {listen}: {error}"))?;
 
+        let relax = settings.relax;
         let front = Arc::new(Front::new(store, Arc::new(ward), host));
         let (shutdown, stop) = watch::channel(false);
         let (sender, ended) = oneshot::channel();
@@ -66,6 +67,7 @@ impl Doors {
                     tls,
                     unix: tokio::net::UnixListener::from_std(unix)
                         .map_err(|error| error.to_string())?,
+                    relax,
                 };
                 let house = Arc::clone(&front);
                 tokio::spawn(async move { house.keep_house().await });

@@ -162,7 +162,7 @@ fn running(hands: &Hands) -> Running {
     Running {
         pod_ips: Vec::new(),
         host_ips: Vec::new(),
-        node_name: names::node(),
+        node_name: names::node_name(),
         allocatable: NodeAmounts {
             cpu_milli: i64::from(host.cpus) * 1000,
             memory_bytes: i64::try_from(host.memory_bytes).unwrap_or(i64::MAX),

@@ -158,6 +158,7 @@ async fn kubectl_reads_runs_feeds_and_forwards() {
         tls: pki.server_config().unwrap(),
         unix: tokio::net::UnixListener::from_std(listen_unix(&root.join("api.sock")).unwrap())
             .unwrap(),
+        relax: || (),
     };
     let (stop, shutdown) = watch::channel(false);
     let front = Arc::new(Front::new(store(), Arc::new(Machine), "host"));
