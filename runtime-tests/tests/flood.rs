@@ -27,6 +27,9 @@ const PODS: &str = "/api/v1/namespaces/default/pods";
 const MANY: usize = 1_000;
 /// How much later than its period a probe may come, and how long a request on the unix socket may take.
 const LATE_S: f64 = 0.25;
+/// A probe passes through the daemon, the shim and a process of its own, each of which the machine may keep
+/// waiting.
+const HOPS: f64 = 3.0;
 /// What a flood may cost at its highest, and what may remain of it.
 const PEAK_KIB: u64 = 160 * 1024;
 const REST_KIB: u64 = 48 * 1024;
@@ -172,7 +175,7 @@ fn a_flood_reaches_neither_probes_nor_memory(world: &World) -> Verdict {
     );
     let bound_s = LATE_S * runtime_tests::time_scale();
     ensure!(
-        late_s < bound_s + machine_late_s,
+        late_s < bound_s + HOPS * machine_late_s,
         "a probe came {late_s:.3} s late"
     );
     ensure!(p99_s < bound_s, "an answer took {p99_s:.3} s");
