@@ -17,6 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 pub use spoken::{Said, Speaking, spoken};
 
+use crate::replay::replay_all;
 use crate::{Failure, Verdict, World, failed, stage};
 
 /// The port in the test's own network namespace.
@@ -241,7 +242,7 @@ impl Daemon {
         self.words.set_nonblocking(true)?;
         while self.words.recv(&mut letter).is_ok() {}
         self.words.set_nonblocking(false)?;
-        Ok(())
+        replay_all(&self.root).map(drop)
     }
 
     /// Sends SIGTERM and waits for its end.
@@ -274,7 +275,8 @@ impl Daemon {
             let text = String::from_utf8_lossy(&letter[..length]);
             self.told.extend(text.lines().map(str::to_owned));
         }
-        Ok(self.words.set_nonblocking(false)?)
+        self.words.set_nonblocking(false)?;
+        replay_all(&self.root).map(drop)
     }
 
     /// Everything it has written.

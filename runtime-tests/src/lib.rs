@@ -18,6 +18,7 @@ pub mod leaks;
 pub mod life;
 mod output;
 pub mod records;
+pub mod replay;
 mod runner;
 pub mod stage;
 pub mod status;

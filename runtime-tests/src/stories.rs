@@ -6,7 +6,7 @@ mod telling;
 
 use serde_json::{Value, json};
 
-pub use telling::{Line, Telling};
+pub use telling::{Line, Telling, found_slower};
 use telling::{container, pod};
 
 /// A life and how it must go.
@@ -129,7 +129,7 @@ fn hooks() -> Story {
     Story {
         name: "hooks",
         spec: |file| {
-            let mut main = container("main", "say up; until_asked");
+            let mut main = container("main", "heed; say up; until_asked");
             main["lifecycle"] = json!({
                 "postStart": {"exec": {"command": ["sh", "-c", telling::script("post",
                     file, "until grep -q 'main up' $FILE; do sleep 0.05; done; say up; sleep 0.8; say down")]}},
@@ -157,7 +157,7 @@ fn sleeps_before_it_stops() -> Story {
     Story {
         name: "sleeps",
         spec: |file| {
-            let mut main = container("main", "say up; until_asked");
+            let mut main = container("main", "heed; say up; until_asked");
             main["lifecycle"] = json!({"preStop": {"sleep": {"seconds": 2}}});
             pod("Always", file, &[], &[main])
         },
@@ -215,7 +215,7 @@ fn deleted_in_init() -> Story {
             pod(
                 "Always",
                 file,
-                &[container("init", "say up; until_asked")],
+                &[container("init", "heed; say up; until_asked")],
                 &[container("main", "say up")],
             )
         },
@@ -229,7 +229,7 @@ fn deleted_while_gated() -> Story {
     Story {
         name: "deleted-while-gated",
         spec: |file| {
-            let mut proxy = container("proxy", "say up; until_asked");
+            let mut proxy = container("proxy", "heed; say up; until_asked");
             proxy["restartPolicy"] = json!("Always");
             proxy["startupProbe"] =
                 json!({"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 99});
@@ -347,7 +347,7 @@ fn bad_hook() -> Story {
     Story {
         name: "bad-hook",
         spec: |file| {
-            let mut main = container("main", "say up; until_asked");
+            let mut main = container("main", "heed; say up; until_asked");
             let hook = "until grep -q 'main up' $FILE; do sleep 0.05; done; say up; exit 1";
             main["lifecycle"] = json!({"postStart": {"exec": {"command":
                 ["sh", "-c", telling::script("post", file, hook)]}}});

@@ -16,6 +16,9 @@ fn main() -> ExitCode {
         a_stopped_shim_keeps_no_other_pod_waiting,
         what_ended_while_no_daemon_ran_is_known_with_its_exit_code,
         a_pod_that_was_deleted_does_not_come_back,
+        shims_are_no_part_of_the_daemons_service,
+        a_pod_whose_ledger_vanished_hears_of_what_the_next_one_tells,
+        what_waits_for_a_config_map_or_secret_goes_on_as_soon_as_it_comes,
     ])
 }
 
@@ -225,5 +228,127 @@ fn a_pod_that_was_deleted_does_not_come_back(world: &World) -> Verdict {
         let quiet = until(5.0, || Ok(shim(pod).is_err()))?;
         ensure!(quiet, "the shim of {} still runs", pod["metadata"]["name"]);
     }
+    daemon.finish()
+}
+
+fn a_pod_whose_ledger_vanished_hears_of_what_the_next_one_tells(world: &World) -> Verdict {
+    let mut daemon = Daemon::start(world)?;
+    // Two restarts, so that the record knows of more events than the new ledger will have.
+    let script = "echo up; trap 'exit 0' TERM; [ $(wc -l </work/runs) -gt 1 ] || { echo >>/work/runs; exit 1; }; \
+                  while [ ! -e /work/go ]; do sleep 0.05; done; rm /work/go; exit 9";
+    let mut pod = pod("again", "Always", script);
+    pod["spec"]["volumes"] = json!([{"name": "work", "hostPath": {"path": world.work}}]);
+    pod["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "work", "mountPath": "/work"}]);
+    std::fs::write(world.work.join("runs"), "")?;
+    create(&daemon, &pod)?;
+    let third = |pod: &Value| runs(pod) && restarts(pod) == 2;
+    let before = daemon.until_pod("again", "runs for the third time", third)?;
+    daemon.kill()?;
+    let shim = shim(&before)?;
+    let command = std::fs::read_to_string(format!("/proc/{shim}/cmdline"))?;
+    let ledger = command.split('\0').skip_while(|word| *word != "--ledger");
+    let ledger = ledger.skip(1).collect::<String>();
+    kill(shim, Signal::SIGKILL)?;
+    std::fs::remove_file(&ledger)?;
+    daemon.up()?;
+    let fourth = |pod: &Value| runs(pod) && restarts(pod) == 3;
+    daemon.until_pod("again", "runs in a new shim", fourth)?;
+    std::fs::write(world.work.join("go"), "")?;
+    daemon.until_pod("again", "is seen to have ended", |pod| {
+        let status = &pod["status"]["containerStatuses"][0];
+        let ends = ["state", "lastState"].map(|place| &status[place]["terminated"]["exitCode"]);
+        ends.into_iter().any(|code| *code == 9)
+    })?;
+    daemon.finish()
+}
+
+fn what_waits_for_a_config_map_or_secret_goes_on_as_soon_as_it_comes(world: &World) -> Verdict {
+    let daemon = Daemon::start(world)?;
+    let mut variable = pod("variable", "Never", "exec sleep 1000");
+    variable["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "settings"}}]);
+    let mut volume = pod("volume", "Never", "exec sleep 1000");
+    volume["spec"]["volumes"] = json!([{"name": "v", "secret": {"secretName": "word"}}]);
+    volume["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "v", "mountPath": "/v"}]);
+    create(&daemon, &variable)?;
+    create(&daemon, &volume)?;
+    daemon.until_pod("variable", "waits", |pod| {
+        let state = &pod["status"]["containerStatuses"][0]["state"];
+        state["waiting"]["reason"] == "CreateContainerConfigError"
+    })?;
+    let told = |reason: &str| -> Result<bool, Failure> {
+        let (_, events) = daemon.ask("GET", "/api/v1/namespaces/default/events", "")?;
+        let of = |event: &&Value| event["reason"] == reason;
+        let count = events["items"].as_array().into_iter().flatten().find(of);
+        Ok(count.is_some_and(|event| event["count"].as_u64() >= Some(4)))
+    };
+    // Its tries come after 0.5, 1, 2 and then 4 seconds.
+    ensure!(
+        until(20.0, || told("FailedMount"))?,
+        "it was not tried four times"
+    );
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}});
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "word"}});
+    for (kind, object) in [("configmaps", map), ("secrets", secret)] {
+        let path = format!("/api/v1/namespaces/default/{kind}");
+        let (code, answer) = daemon.ask("POST", &path, &object.to_string())?;
+        ensure!(code == 201, "{code} {answer}");
+    }
+    let at_once = until(2.0, || {
+        Ok(runs(&daemon.pod("variable")?) && runs(&daemon.pod("volume")?))
+    })?;
+    ensure!(at_once, "they were not tried again at once");
+    daemon.finish()
+}
+
+/// A group in the v2 tree, as a service manager gives each of its services one; it goes with the value.
+struct Service(std::path::PathBuf);
+
+impl Service {
+    fn of(world: &World) -> Result<Service, Failure> {
+        let all = runtime_tests::leaks::mounts()?;
+        let tree = all.iter().find(|mount| mount.kind == "cgroup2");
+        let tree = tree.ok_or_else(|| Failure::Skipped("there is no v2 tree".to_owned()))?;
+        let name = world.cgroup.trim_start_matches('/');
+        let group = tree.path.join(name).join("service");
+        std::fs::create_dir_all(&group)?;
+        Ok(Service(group))
+    }
+
+    /// Who stands in the group `name` beside it.
+    fn beside(&self, name: &str) -> Result<Vec<i32>, Failure> {
+        let file = self.0.with_file_name(name).join("cgroup.procs");
+        let text = std::fs::read_to_string(file)?;
+        Ok(text.lines().flat_map(str::parse).collect())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // What still runs in it is found by the check for leaks.
+        for group in self.0.ancestors().take(2) {
+            std::fs::remove_dir(group).ok();
+        }
+    }
+}
+
+fn shims_are_no_part_of_the_daemons_service(world: &World) -> Verdict {
+    let service = Service::of(world)?;
+    let mut daemon = Daemon::prepared(world)?;
+    let enters = format!("echo $$ >{}/cgroup.procs; exec \"$@\"", service.0.display());
+    daemon.before = ["sh", "-c", &enters, "sh"].map(str::to_owned).to_vec();
+    daemon.up()?;
+    started(&daemon, &[pod("web", "Always", STAYS)])?;
+    let own = vec![daemon.pid()?.as_raw()];
+    let found = (service.beside("service")?, service.beside("shims")?.len());
+    ensure!(found == (own, 1), "{found:?}\n{}", daemon.log_text());
+    // A daemon that has found the Pod takes its shim's group away, too.
+    daemon.kill()?;
+    daemon.up()?;
+    let (code, answer) = daemon.ask("DELETE", "/api/v1/namespaces/default/pods/web", "")?;
+    ensure!(code == 200, "{code} {answer}");
+    daemon.until_pod("web", "its end", Value::is_null)?;
+    let shims = service.0.with_file_name("shims");
+    let gone = until(5.0, || Ok(!shims.exists()))?;
+    ensure!(gone, "{} is left", shims.display());
     daemon.finish()
 }

@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         a_timeout_exits_124,
         an_interrupt_deletes_gracefully,
         a_terminate_signal_deletes_gracefully,
+        a_signal_that_comes_twice_at_once_is_one_wish,
         a_second_interrupt_forces,
         an_interrupt_during_init_starts_no_main,
         a_deadline_fails_the_pod,
@@ -109,6 +110,27 @@ fn a_terminate_signal_deletes_gracefully(world: &World) -> Verdict {
     interrupted(world, Signal::SIGTERM)
 }
 
+/// `timeout` sends its signal to its child, and then to the group that the child is in.
+fn a_signal_that_comes_twice_at_once_is_one_wish(world: &World) -> Verdict {
+    let manifest = pod_of(
+        "",
+        "trap 'sleep 1.5; echo bye; exit 0' TERM; echo up; while :; do sleep 1000 & wait $!; done",
+    );
+    let running = world.run_pod(&manifest, &[])?;
+    running.wait_until("the main is up", said("up"))?;
+    // The second must not come before the first was taken, or the kernel makes one of them.
+    running.signal(Signal::SIGTERM)?;
+    std::thread::sleep(std::time::Duration::from_millis(3));
+    running.signal(Signal::SIGTERM)?;
+    let output = running.finish()?.ended_with(0)?;
+    ensure!(
+        output.text(Source::Out).contains("bye"),
+        "the grace period was not kept: {}",
+        output.shown()
+    );
+    phase_is(&output, "Succeeded")
+}
+
 fn a_second_interrupt_forces(world: &World) -> Verdict {
     let manifest = pod_of(
         "",
@@ -118,6 +140,8 @@ fn a_second_interrupt_forces(world: &World) -> Verdict {
     running.wait_until("the main is up", said("up"))?;
     running.signal(Signal::SIGINT)?;
     running.wait_until("the main has felt SIGTERM", said("deaf"))?;
+    // Within 50 ms it would be the same wish.
+    std::thread::sleep(std::time::Duration::from_millis(100));
     running.signal(Signal::SIGINT)?;
     let output = running.finish()?.ended_with(137)?;
     ensure!(

@@ -217,8 +217,7 @@ fn a_static_pod_is_deleted_by_its_file_only(world: &World) -> Verdict {
     );
     ensure!(uid(&daemon.pod("web")?) == uid(&before), "it was deleted");
     // A Pod of the API is not taken by a file with the same name.
-    let kubectl = daemon.kubectl()?;
-    kubectl.apply(&pod("mine", "echo mine"))?;
+    daemon.apply(&pod("mine", "echo mine"))?;
     let mine = ready(&daemon, "mine")?;
     put(&daemon, "mine.yaml", &pod("mine", "echo theirs"))?;
     let told = until(20.0, || Ok(daemon.log_text().contains("mine.yaml")))?;

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         ended_well_or_killed_it_leaves_pods_running,
         it_answers_for_its_health_and_its_numbers,
         its_log_can_be_read_by_machines,
+        it_may_open_more_files_than_its_containers,
         a_second_one_is_refused,
         nothing_is_served_without_a_certificate,
         its_files_are_for_root_alone,
@@ -62,14 +63,14 @@ fn it_feeds_the_watchdog(world: &World) -> Verdict {
     daemon.launch()?;
     daemon.until_told("WATCHDOG=1")?;
     daemon.until_told("STATUS=0 pods, 0 of them running")?;
-    daemon.kubectl()?.apply(POD)?;
+    daemon.apply(POD)?;
     daemon.until_told("STATUS=1 pods, 1 of them running")?;
     daemon.finish()
 }
 
 fn ended_well_or_killed_it_leaves_pods_running(world: &World) -> Verdict {
     let mut daemon = Daemon::start(world)?;
-    daemon.kubectl()?.apply(POD)?;
+    daemon.apply(POD)?;
     let before = ready(&daemon)?;
     let container = |pod: &Value| {
         let main = &pod["status"]["containerStatuses"][0];
@@ -99,7 +100,7 @@ fn ended_well_or_killed_it_leaves_pods_running(world: &World) -> Verdict {
             "{now:#}"
         );
     }
-    let said = daemon.kubectl()?.good("logs web")?;
+    let said = spoken(&mut daemon.outrigger(&["logs", "web"]), None)?.ended(0)?;
     ensure!(said == "hello\n", "{said}");
     daemon.finish()
 }
@@ -124,7 +125,7 @@ fn samples(text: &str) -> Result<BTreeMap<String, f64>, Failure> {
 
 fn it_answers_for_its_health_and_its_numbers(world: &World) -> Verdict {
     let daemon = Daemon::start(world)?;
-    daemon.kubectl()?.apply(POD)?;
+    daemon.apply(POD)?;
     ready(&daemon)?;
     for path in ["/healthz", "/livez", "/readyz"] {
         let (status, text) = daemon.ask("GET", path, "")?;
@@ -174,7 +175,7 @@ fn its_log_can_be_read_by_machines(world: &World) -> Verdict {
     daemon.flags = vec!["--log-format".into(), "json".into()];
     daemon.environment.push(("RUST_LOG".into(), "debug".into()));
     daemon.up()?;
-    daemon.kubectl()?.apply(POD)?;
+    daemon.apply(POD)?;
     ready(&daemon)?;
     daemon.stop()?;
     let text = daemon.log_text();
@@ -193,6 +194,24 @@ fn its_log_can_be_read_by_machines(world: &World) -> Verdict {
         "{text}"
     );
     daemon.up()?;
+    daemon.finish()
+}
+
+fn it_may_open_more_files_than_its_containers(world: &World) -> Verdict {
+    let mut daemon = Daemon::prepared(world)?;
+    let limits = "ulimit -Sn 200; ulimit -Hn 1500; exec \"$@\"";
+    daemon.before = ["sh", "-c", limits, "sh"].map(str::to_owned).to_vec();
+    daemon.up()?;
+    daemon.apply(&POD.replace("echo hello", "ulimit -Sn"))?;
+    ready(&daemon)?;
+    let logs = spoken(&mut daemon.outrigger(&["logs", "web"]), None)?.ended(0)?;
+    ensure!(logs == "1024\n", "a container may open {logs}");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.pid()?))?;
+    let files = limits.lines().find(|line| line.contains("open files"));
+    let soft = files.and_then(|line| line.split_whitespace().nth(3));
+    ensure!(soft == Some("1500"), "{limits}");
+    let log = daemon.log_text();
+    ensure!(log.contains("only 1500 files may be open"), "{log}");
     daemon.finish()
 }
 
@@ -221,6 +240,23 @@ fn a_second_one_is_refused(world: &World) -> Verdict {
     )?;
     ensure!(said.code == 1, "{}", said.shown());
     said.says("--listen")?;
+    // One with the same sockets is refused before it has written the way to itself over the way to the first.
+    let kubeconfig = std::fs::read_to_string(&daemon.kubeconfig)?;
+    let said = spoken(
+        daemon
+            .outrigger(&["daemon", "--listen", "127.0.0.1:7777"])
+            .arg("--root")
+            .arg(&other)
+            .arg("--kubeconfig")
+            .arg(&daemon.kubeconfig),
+        None,
+    )?;
+    ensure!(said.code == 1, "{}", said.shown());
+    said.says("another daemon serves")?;
+    ensure!(
+        std::fs::read_to_string(&daemon.kubeconfig)? == kubeconfig,
+        "the first one's kubeconfig is another one's now"
+    );
     ensure!(
         daemon.ask("GET", "/readyz", "")?.0 == 200,
         "the first one is disturbed"

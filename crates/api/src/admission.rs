@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::answer::CORDONED;
 use crate::{Cause, Failure, Part, Reason, Resource};
 
 /// An object that may be kept.
@@ -145,7 +146,7 @@ pub(crate) fn replace(part: Part, old: &Value, new: Object) -> Result<Kept, Fail
                 rules::namespace(Some(&before), namespace),
             )
         }
-        Object::Node(node) => changed_node(typed(old)?, *node),
+        Object::Node(node) => changed_node(part, typed(old)?, *node),
     }
 }
 
@@ -241,21 +242,43 @@ fn new_namespace(mut namespace: core::Namespace) -> Result<Kept, Failure> {
     plain("Namespace", metadata, rules::namespace(None, namespace))
 }
 
-/// A node's labels and annotations belong to people, the rest to the daemon.
-fn changed_node(old: core::Node, new: core::Node) -> Result<Kept, Failure> {
+/// A node's labels and annotations belong to people, and whether new Pods may come to it; the rest to the daemon.
+fn changed_node(part: Part, old: core::Node, new: core::Node) -> Result<Kept, Failure> {
     let name = old.metadata.name.clone().unwrap_or_default();
-    if new.spec.is_some() && new.spec.as_ref() != old.spec.as_ref() {
-        let why =
-            "only its labels and annotations can be changed: the rest is what the daemon finds";
-        return Err(Failure::forbidden("nodes", &name, why));
-    }
-    let mut node = old;
+    let wanted = new.spec.unwrap_or_default();
+    let mut node = old.clone();
     node.metadata.labels = new.metadata.labels;
     node.metadata.annotations = new.metadata.annotations;
-    Ok(Kept {
-        object: json(&node)?,
-        warnings: Vec::new(),
-    })
+    if part == Part::Whole {
+        let spec = node.spec.get_or_insert_default();
+        spec.unschedulable = wanted.unschedulable.filter(|is_cordoned| *is_cordoned);
+        spec.taints = taints(wanted.taints.clone(), spec.unschedulable == Some(true));
+        let mut rest = wanted;
+        (rest.unschedulable, rest.taints) = (spec.unschedulable, spec.taints.clone());
+        if rest != *spec {
+            let why = "only its labels, annotations, taints and unschedulable can be changed: the rest is what the \
+                       daemon finds";
+            return Err(Failure::forbidden("nodes", &name, why));
+        }
+    }
+    let metadata = node.metadata.clone();
+    plain("Node", metadata, rules::node(&old, node))
+}
+
+/// A cordoned node has a taint that says so, as a cluster gives it one.
+fn taints(said: Option<Vec<core::Taint>>, is_cordoned: bool) -> Option<Vec<core::Taint>> {
+    let mut taints = said.unwrap_or_default();
+    let is_there = taints.iter().any(|taint| taint.key == CORDONED);
+    if is_cordoned && !is_there {
+        taints.push(core::Taint {
+            effect: "NoSchedule".to_owned(),
+            key: CORDONED.to_owned(),
+            ..core::Taint::default()
+        });
+    } else if !is_cordoned {
+        taints.retain(|taint| taint.key != CORDONED);
+    }
+    (!taints.is_empty()).then_some(taints)
 }
 
 fn plain<T: Serialize>(

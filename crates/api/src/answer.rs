@@ -7,6 +7,7 @@ mod delete;
 mod event_form;
 mod houses;
 mod lines;
+mod place;
 mod read;
 mod review;
 #[cfg(test)]
@@ -15,7 +16,9 @@ mod usage;
 
 pub use body::Body;
 pub use create::MOST_PODS;
-pub use lines::Lines;
+pub(crate) use lines::word;
+pub use lines::{Line, Lines};
+pub(crate) use place::CORDONED;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -175,7 +178,12 @@ impl<C: Cluster> Front<C> {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         };
-        Ok(pod_ref(&self.desk.find(&key)?))
+        let found = self.desk.find(&key)?;
+        if place::node_of(&found.object).is_empty() {
+            let message = format!("pod {name} does not have a host assigned");
+            return Err(Failure::new(Reason::BadRequest, message));
+        }
+        Ok(pod_ref(&found))
     }
 
     /// Ends namespaces that are being deleted when their last Pod is gone. To be run for as long as the

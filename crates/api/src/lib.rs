@@ -24,7 +24,7 @@ mod store;
 mod stream;
 pub mod table;
 
-pub use answer::{Answer, Body, Caller, Front, Lines, MOST_PODS};
+pub use answer::{Answer, Body, Caller, Front, Line, Lines, MOST_PODS};
 pub use cluster::{
     Answering, Attach, Bytes, Cluster, Exec, Interaction, LogQuery, PodRef, Refused, Session,
     Usage, UsageOf,

@@ -1,127 +1,41 @@
-//! What does a body say that is Protocol Buffers? `kubectl create configmap`, `create namespace`, `auth can-i`
-//! and `drain` send their few small kinds like that, whatever the server says that it takes.
+//! What does a body say that is Protocol Buffers? kubectl's typed commands (`create configmap`, `debug --copy-to`,
+//! `debug node/NAME`, `auth can-i`, `drain`) send their objects like that, whatever the server says that it takes.
 //!
-//! The envelope begins with four bytes that nothing else begins with and names the kind; by the tables
-//! below the rest becomes the JSON that it would have been.
+//! The envelope begins with four bytes that nothing else begins with and names the kind; by the table of
+//! `fields.txt` the rest becomes the JSON that it would have been. What the table does not name is passed over, as
+//! every reader of this format does.
+
+mod table;
+mod wire;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use self::table::{Field, Holds, Shape, TABLE};
+use self::wire::{Content, Reader, texts, whole_numbers};
 use crate::{Failure, Reason};
 
 /// What an envelope begins with.
 const MAGIC: &[u8; 4] = b"k8s\0";
-
-/// A field: its number, its name in JSON, and what it holds.
-type Field = (u64, &'static str, Holds);
-
-#[derive(Clone, Copy)]
-enum Holds {
-    Text,
-    Texts,
-    Whole,
-    Truth,
-    Moment,
-    Message(&'static [Field]),
-    Messages(&'static [Field]),
-    /// Texts by name.
-    TextMap,
-    /// Bytes by name.
-    ByteMap,
-}
-
-use Holds::{ByteMap, Message, Messages, Moment, Text, TextMap, Texts, Truth, Whole};
-
-const METADATA: &[Field] = &[
-    (1, "name", Text),
-    (2, "generateName", Text),
-    (3, "namespace", Text),
-    (5, "uid", Text),
-    (6, "resourceVersion", Text),
-    (7, "generation", Whole),
-    (8, "creationTimestamp", Moment),
-    (9, "deletionTimestamp", Moment),
-    (10, "deletionGracePeriodSeconds", Whole),
-    (11, "labels", TextMap),
-    (12, "annotations", TextMap),
-    (13, "ownerReferences", Messages(OWNER)),
-    (14, "finalizers", Texts),
+/// The kinds that can be sent like this: what clients create, and the requests that are objects.
+const KINDS: [&str; 12] = [
+    "ConfigMap",
+    "DeleteOptions",
+    "Event",
+    "Eviction",
+    "Namespace",
+    "Node",
+    "Pod",
+    "Secret",
+    "SelfSubjectAccessReview",
+    "SelfSubjectReview",
+    "SelfSubjectRulesReview",
+    "ServiceAccount",
 ];
-const OWNER: &[Field] = &[
-    (1, "kind", Text),
-    (3, "name", Text),
-    (4, "uid", Text),
-    (5, "apiVersion", Text),
-    (6, "controller", Truth),
-    (7, "blockOwnerDeletion", Truth),
-];
-const CONFIG_MAP: &[Field] = &[
-    (1, "metadata", Message(METADATA)),
-    (2, "data", TextMap),
-    (3, "binaryData", ByteMap),
-    (4, "immutable", Truth),
-];
-const SECRET: &[Field] = &[
-    (1, "metadata", Message(METADATA)),
-    (2, "data", ByteMap),
-    (3, "type", Text),
-    (4, "stringData", TextMap),
-    (5, "immutable", Truth),
-];
-const NAMESPACE: &[Field] = &[
-    (1, "metadata", Message(METADATA)),
-    (2, "spec", Message(&[(1, "finalizers", Texts)])),
-    (3, "status", Message(&[(1, "phase", Text)])),
-];
-const ACCOUNT: &[Field] = &[
-    (1, "metadata", Message(METADATA)),
-    (2, "secrets", Messages(&[(3, "name", Text)])),
-    (3, "imagePullSecrets", Messages(&[(1, "name", Text)])),
-    (4, "automountServiceAccountToken", Truth),
-];
-const ACCESS_REVIEW: &[Field] = &[
-    (1, "metadata", Message(METADATA)),
-    (2, "spec", Message(ACCESS)),
-];
-const ACCESS: &[Field] = &[
-    (1, "resourceAttributes", Message(RESOURCE_ACCESS)),
-    (
-        2,
-        "nonResourceAttributes",
-        Message(&[(1, "path", Text), (2, "verb", Text)]),
-    ),
-];
-const RESOURCE_ACCESS: &[Field] = &[
-    (1, "namespace", Text),
-    (2, "verb", Text),
-    (3, "group", Text),
-    (4, "version", Text),
-    (5, "resource", Text),
-    (6, "subresource", Text),
-    (7, "name", Text),
-];
-const RULES_REVIEW: &[Field] = &[
-    (1, "metadata", Message(METADATA)),
-    (2, "spec", Message(&[(1, "namespace", Text)])),
-];
-const SUBJECT_REVIEW: &[Field] = &[(1, "metadata", Message(METADATA))];
-const EVICTION: &[Field] = &[
-    (1, "metadata", Message(METADATA)),
-    (2, "deleteOptions", Message(DELETE_OPTIONS)),
-];
-const DELETE_OPTIONS: &[Field] = &[
-    (1, "gracePeriodSeconds", Whole),
-    (
-        2,
-        "preconditions",
-        Message(&[(1, "uid", Text), (2, "resourceVersion", Text)]),
-    ),
-    (3, "orphanDependents", Truth),
-    (4, "propagationPolicy", Text),
-    (5, "dryRun", Texts),
-];
+/// A body of two bytes a value would take a hundred times its size in memory; no honest one has so many.
+const MOST_VALUES: usize = 100_000;
 
 /// The body as JSON, if it is an envelope; `None` if it is none.
 pub(crate) fn as_json(body: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
@@ -133,37 +47,24 @@ pub(crate) fn as_json(body: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
     while let Some((number, content)) = reader.next().ok_or_else(torn)? {
         match (number, content) {
             (1, Content::Bytes(bytes)) => {
-                let names = message(bytes, &[(1, "apiVersion", Text), (2, "kind", Text)]);
-                let names = names.ok_or_else(torn)?;
-                let name = |of: &str| names.get(of).and_then(Value::as_str).map(str::to_owned);
-                kind = name("kind").unwrap_or_default();
-                version = name("apiVersion").unwrap_or_default();
+                [version, kind] = texts(bytes).ok_or_else(torn)?.map(str::to_owned);
             }
             (2, Content::Bytes(bytes)) => raw = bytes,
             _ => {}
         }
     }
-    let fields = match kind.as_str() {
-        "ConfigMap" => CONFIG_MAP,
-        "Secret" => SECRET,
-        "Namespace" => NAMESPACE,
-        "ServiceAccount" => ACCOUNT,
-        "SelfSubjectAccessReview" => ACCESS_REVIEW,
-        "SelfSubjectRulesReview" => RULES_REVIEW,
-        "SelfSubjectReview" => SUBJECT_REVIEW,
-        "Eviction" => EVICTION,
-        "DeleteOptions" => DELETE_OPTIONS,
-        kind => {
-            return Err(Failure::new(
-                Reason::UnsupportedMediaType,
-                format!(
-                    "a {kind} cannot be sent as application/vnd.kubernetes.protobuf here - accepted media types \
-                     include: application/json, application/yaml"
-                ),
-            ));
-        }
-    };
-    let mut object = message(raw, fields).ok_or_else(torn)?;
+    if !KINDS.contains(&kind.as_str()) {
+        return Err(Failure::new(
+            Reason::UnsupportedMediaType,
+            format!(
+                "a {kind} cannot be sent as application/vnd.kubernetes.protobuf here - accepted media types \
+                 include: application/json, application/yaml"
+            ),
+        ));
+    }
+    let mut object = Map::new();
+    let mut room = Room(MOST_VALUES);
+    room.message(&mut object, raw, &kind).ok_or_else(torn)?;
     object.insert("kind".to_owned(), kind.into());
     object.insert("apiVersion".to_owned(), version.into());
     Ok(Some(Value::Object(object).to_string().into_bytes()))
@@ -174,58 +75,98 @@ fn torn() -> Failure {
     Failure::new(Reason::BadRequest, message)
 }
 
-/// A message by its table; what the table does not name is passed over.
-fn message(bytes: &[u8], fields: &[Field]) -> Option<Map<String, Value>> {
-    let mut object = Map::new();
-    let mut reader = Reader(bytes);
-    while let Some((number, content)) = reader.next()? {
-        let Some((_, name, holds)) = fields.iter().find(|(known, ..)| *known == number) else {
-            continue;
-        };
-        put(&mut object, name, *holds, content)?;
-    }
-    Some(object)
-}
+/// How many more values may come.
+struct Room(usize);
 
-fn put(
-    object: &mut Map<String, Value>,
-    name: &str,
-    holds: Holds,
-    content: Content<'_>,
-) -> Option<()> {
-    let value = match (holds, content) {
-        (Whole, Content::Number(number)) => Value::from(number.cast_signed()),
-        (Truth, Content::Number(number)) => Value::from(number != 0),
-        (Moment, Content::Bytes(bytes)) => match moment(bytes)? {
-            Some(moment) => moment.into(),
-            None => return Some(()),
-        },
-        (Text, Content::Bytes(bytes)) => match text(bytes)? {
-            // What was left out is sent as nothing.
-            "" => return Some(()),
-            text => text.into(),
-        },
-        (Message(fields), Content::Bytes(bytes)) => Value::Object(message(bytes, fields)?),
-        (Texts, Content::Bytes(bytes)) => return push(object, name, text(bytes)?.into()),
-        (Messages(fields), Content::Bytes(bytes)) => {
-            return push(object, name, Value::Object(message(bytes, fields)?));
+impl Room {
+    /// Puts the fields of a message into `object`; `None` if the bytes make no sense.
+    fn message(&mut self, object: &mut Map<String, Value>, bytes: &[u8], name: &str) -> Option<()> {
+        let fields = TABLE.message(name)?;
+        let mut reader = Reader(bytes);
+        while let Some((number, content)) = reader.next()? {
+            if let Some(field) = fields.iter().find(|field| field.number == number) {
+                self.put(object, field, &content)?;
+            }
         }
-        (TextMap | ByteMap, Content::Bytes(bytes)) => {
-            let (key, value) = entry(bytes)?;
-            let value = match holds {
-                TextMap => text(value)?.to_owned(),
-                _ => STANDARD.encode(value),
-            };
-            let map = object
-                .entry(name)
-                .or_insert_with(|| Value::Object(Map::new()));
-            map.as_object_mut()?.insert(key, value.into());
-            return Some(());
+        Some(())
+    }
+
+    fn put(
+        &mut self,
+        object: &mut Map<String, Value>,
+        field: &Field,
+        content: &Content<'_>,
+    ) -> Option<()> {
+        self.0 = self.0.checked_sub(1)?;
+        match (field.shape, content) {
+            (Shape::Map, Content::Bytes(bytes)) => {
+                let (key, value) = wire::entry(bytes)?;
+                let value = self.value(field.holds, &Content::Bytes(value))?;
+                let map = object
+                    .entry(field.name)
+                    .or_insert_with(|| Map::new().into());
+                map.as_object_mut()?.insert(key.to_owned(), value);
+            }
+            (Shape::Map, Content::Number(_)) => return None,
+            // Numbers may stand one by one, or all of them in one field.
+            (Shape::List, Content::Bytes(bytes)) if field.holds == Holds::Whole => {
+                let mut reader = Reader(bytes);
+                while let Some(number) = reader.packed()? {
+                    self.0 = self.0.checked_sub(1)?;
+                    push(object, field.name, number.cast_signed().into())?;
+                }
+            }
+            (Shape::List, content) => push(object, field.name, self.value(field.holds, content)?)?,
+            (Shape::One, Content::Bytes(bytes)) if field.name == "." => {
+                let Holds::Message(name) = field.holds else {
+                    return None;
+                };
+                self.message(object, bytes, name)?;
+            }
+            (Shape::One, content) => {
+                let value = self.value(field.holds, content)?;
+                let is_nothing = match &value {
+                    Value::Null => true,
+                    Value::String(text) => text.is_empty() && !field.is_pointer,
+                    Value::Bool(truth) => !truth && !field.is_pointer,
+                    Value::Number(number) => {
+                        number.as_i64() == Some(0)
+                            && field.holds == Holds::Whole
+                            && !field.is_pointer
+                    }
+                    _ => false,
+                };
+                if !is_nothing {
+                    object.insert(field.name.to_owned(), value);
+                }
+            }
         }
-        _ => return None,
-    };
-    object.insert(name.to_owned(), value);
-    Some(())
+        Some(())
+    }
+
+    fn value(&mut self, holds: Holds, content: &Content<'_>) -> Option<Value> {
+        let value = match (holds, content) {
+            (Holds::Whole, Content::Number(number)) => number.cast_signed().into(),
+            (Holds::Truth, Content::Number(number)) => (*number != 0).into(),
+            (Holds::Text, Content::Bytes(bytes)) => wire::text(bytes)?.into(),
+            (Holds::Quantity, Content::Bytes(bytes)) => {
+                let [text] = texts(bytes)?;
+                // Nothing is the zero quantity.
+                if text.is_empty() { "0" } else { text }.into()
+            }
+            (Holds::Bytes, Content::Bytes(bytes)) => STANDARD.encode(bytes).into(),
+            (Holds::Moment, Content::Bytes(bytes)) => moment(bytes, 0)?,
+            (Holds::FineMoment, Content::Bytes(bytes)) => moment(bytes, 6)?,
+            (Holds::Either, Content::Bytes(bytes)) => either(bytes)?,
+            (Holds::Message(name), Content::Bytes(bytes)) => {
+                let mut object = Map::new();
+                self.message(&mut object, bytes, name)?;
+                object.into()
+            }
+            _ => return None,
+        };
+        Some(value)
+    }
 }
 
 fn push(object: &mut Map<String, Value>, name: &str, value: Value) -> Option<()> {
@@ -236,86 +177,29 @@ fn push(object: &mut Map<String, Value>, name: &str, value: Value) -> Option<()>
     Some(())
 }
 
-fn text(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok()
-}
-
-/// A key and its value.
-fn entry(bytes: &[u8]) -> Option<(String, &[u8])> {
-    let (mut key, mut value) = (String::new(), &[][..]);
-    let mut reader = Reader(bytes);
-    while let Some((number, content)) = reader.next()? {
-        match (number, content) {
-            (1, Content::Bytes(bytes)) => text(bytes)?.clone_into(&mut key),
-            (2, Content::Bytes(bytes)) => value = bytes,
-            _ => {}
-        }
-    }
-    Some((key, value))
-}
-
-/// A time, if it is one: the zero time is sent as nothing.
-fn moment(bytes: &[u8]) -> Option<Option<String>> {
-    let mut seconds = None;
-    let mut reader = Reader(bytes);
-    while let Some((number, content)) = reader.next()? {
-        if let (1, Content::Number(number)) = (number, content) {
-            seconds = Some(number.cast_signed());
-        }
-    }
+/// A time with this many digits of its second, if it is one: the zero time is sent as nothing.
+fn moment(bytes: &[u8], digits: usize) -> Option<Value> {
+    let [seconds, ns] = whole_numbers(bytes)?;
     let Some(seconds) = seconds else {
-        return Some(None);
+        return Some(Value::Null);
     };
-    Some(Some(Timestamp::from_second(seconds).ok()?.to_string()))
+    let ns = i32::try_from(ns.unwrap_or(0)).ok()?;
+    let moment = Timestamp::new(seconds, ns).ok()?;
+    let written = match digits {
+        0 => moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        _ => moment.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+    };
+    Some(written.into())
 }
 
-/// What a field holds on the wire.
-enum Content<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-}
-
-/// Reads fields, one after the other.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    /// The next field. `Some(None)` at the end, `None` if the bytes make no sense.
-    fn next(&mut self) -> Option<Option<(u64, Content<'a>)>> {
-        if self.0.is_empty() {
-            return Some(None);
-        }
-        let tag = self.number()?;
-        let content = match tag & 7 {
-            0 => Content::Number(self.number()?),
-            1 => Content::Bytes(self.take(8)?),
-            2 => {
-                let length = usize::try_from(self.number()?).ok()?;
-                Content::Bytes(self.take(length)?)
-            }
-            5 => Content::Bytes(self.take(4)?),
-            _ => return None,
-        };
-        Some(Some((tag >> 3, content)))
+/// A number or a text, and before both which of the two.
+fn either(bytes: &[u8]) -> Option<Value> {
+    let [is_text, number, _] = whole_numbers(bytes)?;
+    if is_text.unwrap_or(0) == 0 {
+        return Some(number.unwrap_or(0).into());
     }
-
-    fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let (byte, rest) = self.0.split_first()?;
-            self.0 = rest;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
+    let [_, _, text] = texts(bytes)?;
+    Some(text.into())
 }
 
 #[cfg(test)]

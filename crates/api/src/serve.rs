@@ -4,11 +4,14 @@
 //! unix socket for root. Everything a client can hold open is counted and has an end; one clock,
 //! [`registry::Registry::sweep`], looks at all connections and ends those that are overdue.
 
+mod begun;
 pub(crate) mod body;
 mod connection;
 mod door;
+mod ledger;
 mod registry;
 mod respond;
+mod texts;
 
 use std::future::Future;
 use std::pin::pin;
@@ -26,11 +29,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::{Failure, Reason};
+use begun::Begun;
 use body::Body;
 use connection::{Connection, Phase, Socket, Wire};
+use ledger::Ledger;
 use registry::Registry;
+use texts::Texts;
 
 pub use door::{DoorError, listen_unix};
 pub use respond::serve;
@@ -39,7 +46,10 @@ pub use respond::serve;
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// How much of what was encrypted waits for a client that does not read.
-const TLS_BUFFER_BYTES: usize = 16 * 1024;
+const TLS_BUFFER_BYTES: usize = 8 * 1024;
+
+/// How much the kernel holds for one (it doubles that): without a bound it would be megabytes.
+const KERNEL_BUFFER_BYTES: usize = 128 * 1024;
 
 /// Where clients come in.
 #[derive(Debug)]
@@ -71,6 +81,12 @@ pub struct Limits {
     pub connections: usize,
     /// Of these, how many only the unix socket may use.
     pub connections_reserved: usize,
+    /// Bytes of requests that are being read or carried out, of all remote clients together; one more may
+    /// come while there is less.
+    pub sent_bytes: usize,
+    /// Bytes of answers that wait for remote clients, likewise. From half of it on those who take nothing are
+    /// cut off early.
+    pub waiting_bytes: usize,
     /// Watches at once.
     pub watchers: usize,
     /// A client that reads nothing for so long is cut off.
@@ -95,6 +111,8 @@ impl Default for Limits {
             body_bytes: 3 * 1024 * 1024,
             connections: 1_024,
             connections_reserved: 64,
+            sent_bytes: 32 * 1024 * 1024,
+            waiting_bytes: 32 * 1024 * 1024,
             watchers: 1_000,
             stall_ms: 60_000,
             stall_interactive_ms: 4 * 3_600_000,
@@ -114,18 +132,40 @@ pub(crate) enum Peer {
     Nobody,
 }
 
+/// What a client's requests may cost, and what those of all of its kind cost.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    limits: Arc<Limits>,
+    /// What they send.
+    sent: Arc<Ledger>,
+    /// What waits for them.
+    texts: Texts,
+}
+
+impl Terms {
+    fn new(limits: &Arc<Limits>, sent_bytes: usize, waiting_bytes: usize) -> Arc<Terms> {
+        Arc::new(Terms {
+            limits: Arc::clone(limits),
+            sent: Ledger::new(sent_bytes),
+            texts: Texts::new(Ledger::new(waiting_bytes)),
+        })
+    }
+}
+
 /// What turns requests into answers.
 pub(crate) trait Respond: Send + Sync + 'static {
     fn respond(
         self: Arc<Self>,
         request: Request<Incoming>,
-        limits: Arc<Limits>,
+        terms: Arc<Terms>,
     ) -> impl Future<Output = Response<Body>> + Send;
 }
 
 struct Shared<R> {
     respond: Arc<R>,
-    limits: Arc<Limits>,
+    remote: Arc<Terms>,
+    /// Root may do what it wants, also while others have used up what there is.
+    local: Arc<Terms>,
     registry: Arc<Registry>,
     acceptor: TlsAcceptor,
     shutdown: watch::Receiver<bool>,
@@ -148,7 +188,8 @@ pub(crate) async fn serve_with<R: Respond>(
     let registry = Registry::new(Arc::clone(&limits));
     let shared = Arc::new(Shared {
         respond,
-        limits: Arc::clone(&limits),
+        remote: Terms::new(&limits, limits.sent_bytes, limits.waiting_bytes),
+        local: Terms::new(&limits, usize::MAX, usize::MAX),
         registry: Arc::clone(&registry),
         acceptor: TlsAcceptor::from(tls),
         shutdown: shutdown.clone(),
@@ -161,6 +202,7 @@ pub(crate) async fn serve_with<R: Respond>(
             came = tcp.accept() => came.map(|(stream, _)| {
                 // Small answers must not wait for each other; without it they are only slower.
                 let _ = stream.set_nodelay(true);
+                let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, KERNEL_BUFFER_BYTES);
                 // Whose machine is gone says no goodbye; a quiet log or port would be held for ever.
                 let _ = rustix::net::sockopt::set_socket_keepalive(&stream, true);
                 let _ = rustix::net::sockopt::set_tcp_keepidle(&stream, KEEP_ALIVE);
@@ -169,7 +211,9 @@ pub(crate) async fn serve_with<R: Respond>(
             came = unix.accept() => came.map(|(stream, _)| Socket::Unix(stream)),
             // Nobody there, nothing to look at: an idle machine is not woken for it.
             _ = clock.tick(), if !registry.is_empty() => {
-                registry.sweep(Instant::now());
+                let now = Instant::now();
+                registry.sweep(now);
+                registry.relieve(now, shared.remote.texts.ledger().excess());
                 continue;
             }
             Some(ended) = tasks.join_next() => {
@@ -219,53 +263,82 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
+/// Everything that is large is in a box of its own: a connection pays for what it is doing only.
 async fn attend<R: Respond>(shared: Arc<Shared<R>>, connection: Arc<Connection>) {
     let wire = Wire::new(Arc::clone(&connection), Arc::clone(&shared.registry));
     if connection.is_local() {
         if connection.is_root() {
             connection.enter(Phase::Fresh);
-            converse(&shared, &connection, wire, Peer::Known).await;
+            Box::pin(converse(shared, connection, wire, Peer::Known)).await;
         }
         return;
     }
-    // A client that gives up during the handshake, or shows a certificate of somebody else, has been
-    // told so by TLS.
-    match shared.acceptor.accept(wire).await {
-        Ok(mut stream) => {
-            // What a client does not read waits in the daemon's memory: no more than a TLS record of it.
-            stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER_BYTES));
-            let is_known = stream.get_ref().1.peer_certificates().is_some();
-            let peer = if is_known { Peer::Known } else { Peer::Nobody };
-            connection.enter(Phase::Fresh);
-            converse(&shared, &connection, stream, peer).await;
-        }
-        Err(problem) => tracing::debug!(%problem, "a TLS handshake failed"),
+    if let Some((stream, peer)) = Box::pin(agree(&shared.acceptor, wire)).await {
+        connection.enter(Phase::Fresh);
+        Box::pin(converse(shared, connection, stream, peer)).await;
     }
 }
 
-async fn converse<R, S>(
-    shared: &Arc<Shared<R>>,
-    connection: &Arc<Connection>,
-    stream: S,
+/// The TLS handshake. A client that gives up during it, or shows a certificate of somebody else, has been told
+/// so by TLS.
+async fn agree(acceptor: &TlsAcceptor, wire: Wire) -> Option<(Box<TlsStream<Wire>>, Peer)> {
+    match acceptor.accept(wire).await {
+        Ok(mut stream) => {
+            // What a client does not read waits in the daemon's memory.
+            stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER_BYTES));
+            let is_known = stream.get_ref().1.peer_certificates().is_some();
+            let peer = if is_known { Peer::Known } else { Peer::Nobody };
+            Some((Box::new(stream), peer))
+        }
+        Err(problem) => {
+            tracing::debug!(%problem, "a TLS handshake failed");
+            None
+        }
+    }
+}
+
+async fn converse<R, S>(shared: Arc<Shared<R>>, connection: Arc<Connection>, stream: S, peer: Peer)
+where
+    R: Respond,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut shutdown = shared.shutdown.clone();
+    let begun = tokio::select! {
+        begun = begun::begun(stream) => begun,
+        () = stopped(&mut shutdown) => None,
+    };
+    if let Some(begun) = begun {
+        Box::pin(speak(shared, connection, begun, peer)).await;
+    }
+}
+
+async fn speak<R, S>(
+    shared: Arc<Shared<R>>,
+    connection: Arc<Connection>,
+    stream: Begun<S>,
     peer: Peer,
 ) where
     R: Respond,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let terms = if connection.is_local() {
+        &shared.local
+    } else {
+        &shared.remote
+    };
     let service = service_fn(|request: Request<Incoming>| async {
         connection.enter(Phase::Serving);
         let answer = match peer {
             Peer::Nobody => unauthorized(),
             Peer::Known => {
-                let limits = Arc::clone(&shared.limits);
                 let respond = Arc::clone(&shared.respond);
-                respond.respond(request, limits).await
+                Box::pin(respond.respond(request, Arc::clone(terms))).await
             }
         };
-        Ok::<_, std::convert::Infallible>(body::guarded(answer, connection, &shared.limits))
+        Ok::<_, std::convert::Infallible>(body::guarded(answer, &connection, &terms.limits))
     });
     let mut http = http1::Builder::new();
-    http.max_buf_size(shared.limits.head_bytes.max(8_192))
+    http.max_buf_size(terms.limits.head_bytes.max(8_192))
         .header_read_timeout(None);
     let mut serving = pin!(
         http.serve_connection(TokioIo::new(stream), service)

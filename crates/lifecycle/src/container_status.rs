@@ -29,10 +29,12 @@ pub(crate) fn of(pod: &Pod, seen: &Seen, slot: Slot, now: Time) -> ContainerStat
             (up, up && probed)
         }
     };
-    let restart_count = history
-        .current
-        .as_ref()
-        .map_or(history.next_attempt, |instance| instance.attempt);
+    let restart_count = match &history.current {
+        Some(instance) => instance.attempt,
+        // An instance that did not come to be, for want of its image for example, is no restart yet.
+        None if history.failure.is_some() => history.next_attempt.saturating_sub(1),
+        None => history.next_attempt,
+    };
     let definition = history.definition.as_ref();
     let has_still = definition
         .filter(|_| resize::is_wanted(container, history))

@@ -82,6 +82,9 @@ pub enum Fact {
     /// The Pod's manifest was replaced by a newer one of the same uid, which is the one that this
     /// fact is observed with. Containers can only have been added, at the end.
     Updated,
+    /// A ConfigMap or Secret that the Pod names has come, changed or gone: what could not be made for
+    /// want of it is tried again soon.
+    SourcesChanged,
     /// The node was restarted: its probes in flight came to nothing. Whatever else was open is
     /// carried out again ([`crate::open_steps`]) or is told by further facts.
     NodeRestarted,

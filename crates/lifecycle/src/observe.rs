@@ -27,6 +27,7 @@ impl Seen {
             deletion: None,
             teardown: None,
             reset: None,
+            sources_changed: false,
         }
     }
 
@@ -37,12 +38,7 @@ impl Seen {
             Fact::Began(step, _) => self.begin(pod, at, step),
             Fact::SandboxReady => self.sandbox = Sandbox::Ready { since: at },
             Fact::SandboxFailed { reason, message } => {
-                let failures = match self.sandbox {
-                    Sandbox::Preparing { failures, .. } => failures + 1,
-                    _ => 1,
-                };
-                let last = Some((at, reason.clone(), message.clone()));
-                self.sandbox = Sandbox::Absent { failures, last };
+                self.fail_sandbox((at, reason.clone(), message.clone()));
             }
             Fact::SandboxLost => self.lose_sandbox(pod, at),
             Fact::SandboxReleased => self.sandbox = Sandbox::Released { at },
@@ -98,9 +94,25 @@ impl Seen {
                 result,
             } => self.end_resize(*slot, *attempt, at, result),
             Fact::Updated => self.update(pod),
+            Fact::SourcesChanged => {
+                self.sources_changed = true;
+                let histories = self.containers.iter_mut();
+                histories.for_each(|history| history.sources_changed = true);
+            }
             Fact::NodeRestarted => self.forget_probes(at),
             Fact::DeleteRequested { grace_s } => self.request_deletion(pod, at, *grace_s),
         }
+    }
+
+    fn fail_sandbox(&mut self, last: (Time, String, String)) {
+        let failures = match self.sandbox {
+            Sandbox::Preparing { failures, .. } => failures + 1,
+            _ => 1,
+        };
+        self.sandbox = Sandbox::Absent {
+            failures,
+            last: Some(last),
+        };
     }
 
     fn instance(&mut self, slot: Slot, attempt: u32) -> Option<&mut Instance> {
@@ -110,16 +122,7 @@ impl Seen {
 
     fn begin(&mut self, pod: &Pod, at: Time, step: &Step) {
         match step {
-            Step::PrepareSandbox => {
-                let failures = match self.sandbox {
-                    Sandbox::Absent { failures, .. } => failures,
-                    _ => 0,
-                };
-                self.sandbox = Sandbox::Preparing {
-                    since: at,
-                    failures,
-                };
-            }
+            Step::PrepareSandbox => self.begin_sandbox(at),
             Step::Start { slot, attempt } => self.begin_start(pod, *slot, *attempt, at),
             Step::RunHook {
                 slot,
@@ -181,6 +184,18 @@ impl Seen {
         }
     }
 
+    fn begin_sandbox(&mut self, at: Time) {
+        let failures = match self.sandbox {
+            Sandbox::Absent { failures, .. } => failures,
+            _ => 0,
+        };
+        self.sandbox = Sandbox::Preparing {
+            since: at,
+            failures,
+        };
+        self.sources_changed = false;
+    }
+
     fn begin_start(&mut self, pod: &Pod, slot: Slot, attempt: u32, at: Time) {
         let Some(history) = self.containers.get_mut(slot.0) else {
             return;
@@ -188,6 +203,7 @@ impl Seen {
         restarts::note_start(history, at);
         history.retire();
         history.failure = None;
+        history.sources_changed = false;
         history.next_attempt = attempt + 1;
         history.definition = Some(Definition::of(&pod[slot]));
         history.current = Some(Instance {
@@ -238,6 +254,9 @@ impl Seen {
             return;
         }
         self.sandbox = match self.sandbox {
+            // Whoever releases it goes on, whether it is there or not; a second release beside the
+            // first would make anew what that one takes away.
+            Sandbox::Releasing { since } => Sandbox::Releasing { since },
             Sandbox::Ready { since } if at.since_ms(since) < SHORT_LIVED_MS => {
                 let (reason, message) = ("SandboxLost", "the sandbox was lost as soon as it stood");
                 let last = Some((at, reason.to_owned(), message.to_owned()));

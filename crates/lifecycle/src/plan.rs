@@ -81,11 +81,16 @@ fn live(view: &View<'_>, draft: &mut Draft) {
     stops::go_on(view, draft);
 }
 
-/// A sandbox that could not be made is tried again after 0.5 s, 1 s, 2 s … 2 min.
+/// A sandbox that could not be made is tried again after 0.5 s, 1 s, 2 s … 2 min; after 0.5 s if what it
+/// may have lacked has changed.
 fn sandbox(view: &View<'_>, failures: u32, last: Option<Time>, draft: &mut Draft) {
     const CAP_MS: u64 = 120_000;
-    let wait_ms = 500u64
-        .saturating_mul(1 << failures.saturating_sub(1).min(10))
+    let doublings = match view.seen.sources_changed {
+        true => 0,
+        false => failures.saturating_sub(1).min(10),
+    };
+    let wait_ms = restarts::RETRY_SOON_MS
+        .saturating_mul(1 << doublings)
         .min(CAP_MS);
     match last {
         None if view.seen.anything_has_been() => {

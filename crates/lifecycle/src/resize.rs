@@ -40,8 +40,16 @@ pub(crate) fn needs_restart(container: &Container, history: &History) -> bool {
     })
 }
 
-/// Resizes what can be resized while it runs.
+/// Resizes what can be resized while it runs, one container after the other: what the whole Pod needs
+/// is known only when it is known what the last one has got.
 pub(crate) fn run(view: &View<'_>, draft: &mut Draft) {
+    if view
+        .pod
+        .slots()
+        .any(|(slot, _)| is_under_way(view.seen.history(slot)))
+    {
+        return;
+    }
     for (slot, container) in view.pod.slots() {
         let history = view.seen.history(slot);
         let Some(instance) = &history.current else {
@@ -56,7 +64,15 @@ pub(crate) fn run(view: &View<'_>, draft: &mut Draft) {
         }
         let attempt = instance.attempt;
         draft.step(Step::Resize { slot, attempt }, Because::ResizeAsked);
+        return;
     }
+}
+
+fn is_under_way(history: &History) -> bool {
+    let current = history.current.as_ref().filter(|one| one.is_live());
+    current
+        .and_then(|instance| instance.resize.as_ref())
+        .is_some_and(|resizing| resizing.failed.is_none())
 }
 
 /// Not while one is under way. One that failed waits, unless something else is asked for by now.

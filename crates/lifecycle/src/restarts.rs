@@ -11,6 +11,9 @@ const CAP_MS: u64 = 300_000;
 /// How long after a failed creation (no instance came to be) it is tried again.
 const RETRY_MS: u64 = 10_000;
 
+/// How long after it, if ConfigMaps or Secrets have changed since: at once, but not a hundred times a second.
+pub(crate) const RETRY_SOON_MS: u64 = 500;
+
 /// Whether `container`, which ended with `exit`, is to run again.
 ///
 /// `stopped_for` says what it was stopped for, if it was. After a kill by its startup or liveness
@@ -86,7 +89,11 @@ fn killed_to_restart(history: &History) -> bool {
 /// When the next instance may be started, for a container that is to run.
 pub(crate) fn due(history: &History) -> Time {
     if let Some((at, _)) = history.failure {
-        return at.plus_ms(RETRY_MS);
+        let wait_ms = match history.sources_changed {
+            true => RETRY_SOON_MS,
+            false => RETRY_MS,
+        };
+        return at.plus_ms(wait_ms);
     }
     schedule(history).map_or(Time::default(), |schedule| schedule.start)
 }

@@ -20,6 +20,9 @@ pub struct Seen {
     pub teardown: Option<Teardown>,
     /// A restart of all containers that is under way (KEP-5532).
     pub reset: Option<Reset>,
+    /// Whether ConfigMaps or Secrets of the Pod's have changed since its sandbox was last begun.
+    #[serde(default)]
+    pub sources_changed: bool,
 }
 
 /// Where the sandbox stands: shim, namespaces, cgroup, volumes.
@@ -96,6 +99,9 @@ pub struct History {
     pub failure: Option<(Time, StartFailure)>,
     /// How many failures to create stand in a row.
     pub failures: u32,
+    /// Whether ConfigMaps or Secrets of the Pod's have changed since the newest start was begun.
+    #[serde(default)]
+    pub sources_changed: bool,
     /// The attempt number the next instance gets.
     pub next_attempt: u32,
     /// What the newest instance was made from, with what it was resized to since.
@@ -235,6 +241,20 @@ impl Seen {
     pub fn anything_has_been(&self) -> bool {
         let mut histories = self.containers.iter();
         histories.any(|history| history.current.is_some() || history.previous.is_some())
+    }
+
+    /// Whether something is being made, or could not be made, that needs the ConfigMaps and Secrets
+    /// which the Pod names.
+    #[must_use]
+    pub fn awaits_sources(&self) -> bool {
+        let starting = |instance: &Instance| instance.life == Life::Starting;
+        let mut histories = self.containers.iter();
+        matches!(
+            self.sandbox,
+            Sandbox::Absent { .. } | Sandbox::Preparing { .. }
+        ) || histories.any(|history| {
+            history.failure.is_some() || history.current.as_ref().is_some_and(starting)
+        })
     }
 
     /// Whether any instance of the Pod is being started or runs.

@@ -1,7 +1,7 @@
 //! Where does a life stand that an earlier node of this machine began? Its record tells what was
 //! known, and its shim, if it answers, what happened since.
 
-mod quarantine;
+pub(crate) mod quarantine;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -78,8 +78,8 @@ pub(crate) enum Recall {
     Known(Box<Known>),
     /// None, and whoever wants the Pod may begin it anew.
     Nothing,
-    /// There is one that cannot be taken up now. It must not be begun a second time.
-    Left,
+    /// There is one that cannot be taken up now, and why. It must not be begun a second time.
+    Left(String),
 }
 
 /// Removes what a node that was killed has not finished writing, or not finished removing. It must come
@@ -155,7 +155,7 @@ pub(crate) async fn recall(
         }
         Ok(Err(ReadError::Io(error))) | Err(error) => {
             tracing::error!(record = %path.display(), %error, "a pod's record cannot be read");
-            return Recall::Left;
+            return Recall::Left(format!("its record {}: {error}", path.display()));
         }
     };
     let Recalled {
@@ -181,8 +181,9 @@ pub(crate) async fn recall(
     } else {
         wall = after_boot(&mut seen, &mut conditions, zero_ns);
     }
-    let Some(reach) = stand(&hands, &seen, this_boot).await else {
-        return Recall::Left;
+    let reach = match stand(&hands, &seen, this_boot).await {
+        Ok(reach) => reach,
+        Err(problem) => return Recall::Left(problem),
     };
     Recall::Known(Box::new(Known {
         hands,
@@ -209,10 +210,13 @@ fn after_boot(seen: &mut Seen, conditions: &mut [(String, bool, Time)], zero_ns:
     wall
 }
 
-/// Takes up what the Pod has on this machine. `None` if it is another process'.
-async fn stand(hands: &Arc<Hands>, seen: &Seen, this_boot: bool) -> Option<Option<Reach>> {
+/// Takes up what the Pod has on this machine.
+///
+/// # Errors
+/// If that cannot be done now; it may be another process'.
+async fn stand(hands: &Arc<Hands>, seen: &Seen, this_boot: bool) -> Result<Option<Reach>, String> {
     if matches!(seen.sandbox, Sandbox::Released { .. }) {
-        return Some(None);
+        return Ok(None);
     }
     let here = Arc::clone(hands);
     let absent = matches!(seen.sandbox, Sandbox::Absent { .. });
@@ -233,14 +237,14 @@ async fn stand(hands: &Arc<Hands>, seen: &Seen, this_boot: bool) -> Option<Optio
     });
     if let Err(error) = locked.await {
         tracing::error!(pod = %hands.uid, %error, "a pod cannot be taken up");
-        return None;
+        return Err(error);
     }
     match seen.sandbox {
         Sandbox::Ready { .. } | Sandbox::Releasing { .. } if this_boot => {
-            Some(Some(reach(hands, FIRST_ANSWER_WITHIN).await))
+            Ok(Some(reach(hands, FIRST_ANSWER_WITHIN).await))
         }
-        Sandbox::Ready { .. } | Sandbox::Releasing { .. } => Some(Some(Reach::Lost(Vec::new()))),
-        Sandbox::Absent { .. } | Sandbox::Preparing { .. } | Sandbox::Released { .. } => Some(None),
+        Sandbox::Ready { .. } | Sandbox::Releasing { .. } => Ok(Some(Reach::Lost(Vec::new()))),
+        Sandbox::Absent { .. } | Sandbox::Preparing { .. } | Sandbox::Released { .. } => Ok(None),
     }
 }
 

@@ -105,6 +105,7 @@ pub async fn daemon(mut settings: DaemonSettings) -> Result<(), String> {
         Box::new(publisher),
         Box::new(Nobody),
     )?;
+    crate::open_files::tell_if_few();
     let mut source = Source::new(store.clone(), node.handle(), Arc::clone(&outbox));
     adopt(&mut node, &mut source, &counts).await?;
     let shown = Arc::clone(&outbox);

@@ -113,7 +113,7 @@ pub(crate) async fn end_unknown(hands: Arc<Hands>, shim: Arc<Shim>, id: String) 
     }
     for _ in 0..REMOVALS {
         tokio::time::sleep(CLEAR_AWAY_AFTER).await;
-        if shim.remove(id.clone()).await.is_ok() {
+        if shim.remove(id.clone(), 0).await.is_ok() {
             return;
         }
     }
@@ -158,10 +158,11 @@ async fn last_words(hands: &Arc<Hands>, slot: Slot, attempt: u32, code: i32) -> 
 
 impl Hands {
     /// Releases what an ended instance holds, as soon as its end is recorded: what it leaves is part
-    /// of that.
-    pub(crate) fn clear_away(self: &Arc<Hands>, slot: Slot, attempt: u32) {
+    /// of that. The shim's events up to `last_seq` are, too, and need not be kept by it any more.
+    pub(crate) fn clear_away(self: &Arc<Hands>, slot: Slot, attempt: u32, last_seq: u64) {
         if let Some(shim) = self.shim() {
-            tokio::spawn(clear_away(Arc::clone(self), Some(shim), slot, attempt));
+            let clear = clear_away(Arc::clone(self), Some((shim, last_seq)), slot, attempt);
+            tokio::spawn(clear);
         }
     }
 
@@ -171,14 +172,20 @@ impl Hands {
         let name = self.pod()[slot].name.0.clone();
         let trees = self.dirs.instance_trees(&name, attempt);
         if held || trees.iter().any(|tree| tree.symlink_metadata().is_ok()) {
-            let shim = self.shim().filter(|_| held);
+            let shim = self.shim().filter(|_| held).map(|shim| (shim, 0));
             tokio::spawn(clear_away(Arc::clone(self), shim, slot, attempt));
         }
     }
 }
 
+/// The newest of the shim's events that is safe in the Pod's record, if that was `last_seq`.
+fn recorded(hands: &Hands, last_seq: u64) -> u64 {
+    let whole = hands.record().is_some_and(|it| it.retry_after().is_none());
+    if whole { last_seq } else { 0 }
+}
+
 /// Releases what an ended instance holds: its root file system, its cgroup, its directories.
-async fn clear_away(hands: Arc<Hands>, shim: Option<Arc<Shim>>, slot: Slot, attempt: u32) {
+async fn clear_away(hands: Arc<Hands>, shim: Option<(Arc<Shim>, u64)>, slot: Slot, attempt: u32) {
     hands.settled().await;
     if let Some(follower) = &hands.around.follower {
         let pod = hands.uid.clone();
@@ -190,8 +197,8 @@ async fn clear_away(hands: Arc<Hands>, shim: Option<Arc<Shim>>, slot: Slot, atte
     // The shim does one thing after the other, and removing cgroups can take it 10 ms: what this
     // exit has made ready to start goes first.
     tokio::time::sleep(CLEAR_AWAY_AFTER).await;
-    if let Some(shim) = shim
-        && shim.remove(id).await.is_err()
+    if let Some((shim, last_seq)) = shim
+        && shim.remove(id, recorded(&hands, last_seq)).await.is_err()
     {
         // The release of the whole Pod tries again, and tells.
         return;

@@ -58,6 +58,17 @@ impl Surroundings {
         self.settings.lease == Lease::Forever
     }
 
+    /// Removes the cgroup of shims if the last one is about to go. It borrows nothing.
+    pub(crate) fn tidy_home(&self) -> impl Future<Output = ()> + Send + 'static {
+        let home = self.settings.shim.home.clone();
+        async move {
+            if let Some(home) = home {
+                // The group that is left by one that broke off is found again by the next.
+                tokio::task::spawn_blocking(move || home.tidy()).await.ok();
+            }
+        }
+    }
+
     /// The ConfigMaps and Secrets as they are now.
     pub(crate) fn objects(&self) -> Arc<Objects> {
         Arc::clone(&self.objects.read().unwrap_or_else(PoisonError::into_inner))
@@ -86,6 +97,8 @@ pub(crate) struct Hands {
     last_event: AtomicU64,
     /// Where its volumes are, once they are.
     volumes: Mutex<Arc<Volumes>>,
+    /// The limits that the Pod's cgroup was given last, if that is known. Held while they change.
+    pub(crate) given: tokio::sync::Mutex<Option<serde_json::Value>>,
     /// Held while something of the Pod is removed from the disk.
     pub(crate) removing: tokio::sync::Mutex<()>,
     /// Shared by those who write below the Pod's directories, alone with who takes them away for good.
@@ -115,6 +128,7 @@ impl Hands {
             lock: Mutex::default(),
             last_event: AtomicU64::new(0),
             volumes: Mutex::default(),
+            given: tokio::sync::Mutex::default(),
             removing: tokio::sync::Mutex::default(),
             writing: RwLock::default(),
             record,

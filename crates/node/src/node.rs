@@ -21,6 +21,8 @@ use crate::preflight::Missing;
 use crate::record::{self, Complain, Record};
 use crate::residents::Residents;
 use crate::settings::Settings;
+use crate::shim::Home;
+use crate::sources;
 use crate::status::Transitions;
 
 pub(crate) use event::Event;
@@ -56,12 +58,17 @@ impl Node {
         observer: Box<dyn Observer>,
         sink: Box<dyn Sink>,
     ) -> Result<Node, String> {
+        crate::open_files::raise()?;
         let follower = match settings.lease {
             outrigger_wire::Lease::Forever => None,
             outrigger_wire::Lease::Connection => Some(Follower::start(sink).map_err(|error| {
                 format!("follow logs with inotify: {error} (perhaps fs.inotify.max_user_instances is too low)")
             })?),
         };
+        let mut settings = settings;
+        if settings.lease == outrigger_wire::Lease::Forever {
+            settings.shim.home = Home::find(&settings.cgroup);
+        }
         let around = Arc::new(Surroundings::new(settings, follower)?);
         let (sender, events) = unbounded_channel();
         Ok(Node {
@@ -137,6 +144,8 @@ impl Node {
 
     /// Runs until somebody calls [`Handle::stop`]; Pods go on.
     pub async fn serve(&mut self) {
+        // What went while no node was there left it behind.
+        tokio::spawn(self.around.tidy_home());
         while !self.stopping {
             self.step().await;
         }
@@ -148,6 +157,7 @@ impl Node {
         };
         // What a disk does not take in time is found out anew by the next node.
         tokio::time::timeout(FAREWELL, all).await.ok();
+        self.around.tidy_home().await;
     }
 
     async fn step(&mut self) {
@@ -222,13 +232,18 @@ impl Node {
     }
 
     fn replace_objects(&mut self, objects: Objects) {
-        *self
-            .around
-            .objects
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(objects);
-        for life in self.lives.values().filter(|life| life.over.is_none()) {
+        let new = Arc::new(objects);
+        let old = {
+            let around = self.around.objects.write();
+            let mut around = around.unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *around, Arc::clone(&new))
+        };
+        for life in self.lives.values_mut().filter(|life| life.over.is_none()) {
             life.hands.refresh_volumes();
+            if life.seen.awaits_sources() && sources::changed(&life.pod, &old, &new) {
+                life.observe(&mut *self.observer, (now(), None), &Fact::SourcesChanged);
+                life.turn(&mut *self.observer);
+            }
         }
     }
 }

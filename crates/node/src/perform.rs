@@ -4,21 +4,28 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use outrigger_lifecycle::{Fact, HookKind, Step, Time};
+use outrigger_lifecycle::{Fact, HookKind, Seen, Step, Time};
 use outrigger_pod::Slot;
 
 use crate::hands::Hands;
+use crate::resizing::Change;
 use crate::shim::{CallError, Shim};
 use crate::{hooks, probing, release, resizing, sandbox, start};
 
 impl Hands {
     /// Takes up a step, as soon as everything that was observed up to now is recorded.
-    pub(crate) fn perform(self: &Arc<Hands>, step: &Step) {
+    pub(crate) fn perform(self: &Arc<Hands>, step: &Step, seen: &Seen) {
         let hands = Arc::clone(self);
         let spawn = |work| self.spawn(work);
         match *step {
             Step::PrepareSandbox => spawn(Box::pin(sandbox::prepare(hands))),
-            Step::Start { slot, attempt } => spawn(Box::pin(start::start(hands, slot, attempt))),
+            Step::Start { slot, attempt } => {
+                let change = Change::of(&self.pod(), seen, slot);
+                spawn(Box::pin(async move {
+                    resizing::make_room(&hands, &change).await;
+                    start::start(hands, slot, attempt).await;
+                }));
+            }
             Step::RunHook {
                 slot,
                 attempt,
@@ -40,7 +47,8 @@ impl Hands {
             Step::Signal { slot, attempt, .. } => spawn(Box::pin(signal(hands, slot, attempt))),
             Step::Kill { slot, attempt } => spawn(Box::pin(kill(hands, slot, attempt))),
             Step::Resize { slot, attempt } => {
-                spawn(Box::pin(resizing::resize(hands, slot, attempt)))
+                let change = Change::of(&self.pod(), seen, slot);
+                spawn(Box::pin(resizing::resize(hands, slot, attempt, change)));
             }
             Step::ReleaseSandbox => spawn(Box::pin(release::release(hands))),
             // These are only noted.

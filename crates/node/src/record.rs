@@ -23,7 +23,7 @@ pub(crate) use shift::shift;
 use writer::{Order, Writer};
 
 /// Size in bytes from which on a record is made anew from what is known.
-const LIMIT_BYTES: u64 = 4 << 20;
+const LIMIT_BYTES: u64 = 512 << 10;
 
 /// Where the records are, below `--root`.
 #[must_use]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use outrigger_lifecycle::Fact;
 use outrigger_pod::Slot;
 
-use crate::directories::{claim, disclaim};
+use crate::directories::disclaim;
 use crate::hands::{Hands, blocking, chain};
 use crate::sandbox;
 use crate::shim::CallError;
@@ -33,15 +33,23 @@ pub(crate) async fn release(hands: Arc<Hands>) {
             }
         }
         // A shim that was lost leaves cgroups; another one takes them over to release them.
-        None if hands.has_lost_shim() => sandbox::take_over(&hands).await,
+        None if may_have_left(&hands) => sandbox::take_over(&hands).await,
         None => Ok(Vec::new()),
     };
-    if !tell_released(&hands, left) {
+    let clean = tell_released(&hands, left);
+    if !clean {
         // Whoever deletes the Pod tries again.
         hands.lose_shim();
     }
-    remove_directories(&hands).await;
+    remove_directories(&hands, clean).await;
+    tokio::spawn(hands.around.tidy_home());
     hands.report(Fact::SandboxReleased);
+}
+
+/// Whether a shim may have left something that nobody released. Its ledger is made before it has
+/// anything, and goes when nothing is left: so whoever comes next knows, too.
+fn may_have_left(hands: &Hands) -> bool {
+    hands.has_lost_shim() || hands.dirs.ledger().symlink_metadata().is_ok()
 }
 
 /// Tells what a shim could not release; says whether that was nothing.
@@ -91,7 +99,7 @@ pub(crate) async fn purge(hands: Arc<Hands>) {
 
 /// Tries again to release what could not be released when the life ended.
 async fn release_again(hands: &Arc<Hands>) {
-    let lost = hands.has_lost_shim();
+    let lost = may_have_left(hands);
     let here = Arc::clone(hands);
     let locked = blocking(move || {
         let dirs = &here.dirs;
@@ -102,10 +110,6 @@ async fn release_again(hands: &Arc<Hands>) {
             return Ok(false);
         }
         here.take_up_lock()?;
-        if lost {
-            // A shim needs a place for its socket.
-            claim(&dirs.state, 0o700)?;
-        }
         Ok(true)
     });
     match locked.await {
@@ -113,21 +117,19 @@ async fn release_again(hands: &Arc<Hands>) {
         Ok(true) => {}
         Err(problem) => return hands.complain(problem),
     }
+    let mut clean = true;
     if lost {
         hands.set_shim(None);
-        let program = &hands.around.settings.shim;
-        let cgroup = sandbox::cgroup(hands);
-        tell_released(
-            hands,
-            sandbox::take_over_cgroup(program, &hands.dirs, cgroup).await,
-        );
+        clean = tell_released(hands, sandbox::take_over(hands).await);
+        tokio::spawn(hands.around.tidy_home());
     }
-    remove_directories(hands).await;
+    remove_directories(hands, clean).await;
 }
 
 /// Removes the Pod's directories, then those above them that nodes made and that are empty now. The
-/// logs of a Pod that outlives its node stay until it is deleted.
-async fn remove_directories(hands: &Arc<Hands>) {
+/// logs of a Pod that outlives its node stay until it is deleted; and so does the ledger, if its shim's
+/// release was not `clean`, for whoever tries again.
+async fn remove_directories(hands: &Arc<Hands>, clean: bool) {
     let _turn = hands.removing.lock().await;
     let here = Arc::clone(hands);
     let removed = blocking(move || {
@@ -135,12 +137,16 @@ async fn remove_directories(hands: &Arc<Hands>) {
         let Some(lock) = here.take_lock() else {
             return Ok(Vec::new());
         };
-        let trees = here.trees();
+        let mut trees = here.trees();
+        let keeps = !clean && here.around.lasting();
+        if keeps {
+            trees.retain(|tree| *tree != here.dirs.state);
+        }
         let mut left = remove(&trees);
         let images = here.around.images.release(&here.uid.0);
         left.extend(images.err().map(|error| chain(&error)));
         // The lock's file stays as long as something else does: whoever comes next finds it by that.
-        if left.is_empty() {
+        if left.is_empty() && !keeps {
             left.extend(lock.remove().err());
         }
         trees
@@ -179,3 +185,6 @@ pub(crate) fn tell(hands: &Hands, left: Vec<String>) {
     left.into_iter()
         .for_each(|left| hands.complain(format!("left behind: {left}")));
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1 as core;
 use outrigger_lifecycle::Fact;
+use outrigger_pod::Pod;
 use outrigger_pod::resources::{self, Qos};
 use outrigger_wire::{Event, Lease, PodCgroup, Prepare, SharedNamespaces, Tmpfs};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -92,6 +93,7 @@ async fn stands(hands: &Hands) -> Option<(Shim, UnboundedReceiver<Event>)> {
         // Nothing of the Pod runs in it yet.
         Ok(Err(Reaching::Busy | Reaching::Stranger(_))) | Err(_) => {
             kill_listener(&socket);
+            until_gone(&socket).await;
             None
         }
     }
@@ -103,6 +105,7 @@ async fn stand_up(
     volumes: &Volumes,
 ) -> Result<(Shim, UnboundedReceiver<Event>), String> {
     let request = request(hands, volumes)?;
+    let limits = request.cgroup.resources.clone();
     let program = &hands.around.settings.shim;
     let (shim, events) = Shim::spawn(program, &hands.dirs, hands.last_event())
         .await
@@ -110,6 +113,7 @@ async fn stand_up(
     match shim.prepare(request).await {
         Ok(warnings) => {
             warnings.into_iter().for_each(|warning| hands.warn(warning));
+            *hands.given.lock().await = Some(limits);
             Ok((shim, events))
         }
         Err(error) => {
@@ -120,14 +124,19 @@ async fn stand_up(
     }
 }
 
-/// Lets a new shim release what a lost one left; gives what it could not release.
+/// Lets a new shim release what a lost one left; gives what it could not release. Mounts and namespaces
+/// went with the lost one, so that the cgroup is all there is.
 pub(crate) async fn take_over(hands: &Hands) -> Result<Vec<String>, String> {
-    until_gone(&hands.dirs.socket()).await;
-    let (shim, _events) = stand_up(hands, &hands.volumes()).await?;
-    shim.release().await.map_err(|error| error.to_string())
+    // A shim needs a place for its socket.
+    claim(&hands.dirs.state, 0o700)?;
+    let socket = hands.dirs.socket();
+    // One that has hung up on us, or that a node started for this without living to use it.
+    kill_listener(&socket);
+    until_gone(&socket).await;
+    take_over_cgroup(&hands.around.settings.shim, &hands.dirs, cgroup(hands)).await
 }
 
-/// As [`take_over`], for a Pod of which only the cgroup is known.
+/// Lets a new shim release a cgroup; gives what it could not release.
 pub(crate) async fn take_over_cgroup(
     program: &Program,
     dirs: &PodDirectories,
@@ -147,7 +156,8 @@ pub(crate) async fn take_over_cgroup(
         },
         tmpfs: Vec::new(),
         sysctls: Vec::new(),
-        lease: Lease::Forever,
+        // If this node is killed before it has asked for the release, that happens all the same.
+        lease: Lease::Connection,
     };
     let (shim, _events) = Shim::spawn(program, dirs, 0)
         .await
@@ -232,7 +242,7 @@ fn request(hands: &Hands, volumes: &Volumes) -> Result<Prepare, String> {
         },
         cgroup: PodCgroup {
             path: cgroup(hands),
-            resources: limits(hands)?,
+            resources: limits(hands, &pod)?,
         },
         tmpfs,
         sysctls: sysctls(spec),
@@ -241,8 +251,8 @@ fn request(hands: &Hands, volumes: &Volumes) -> Result<Prepare, String> {
 }
 
 /// The limits of the Pod's own cgroup.
-pub(crate) fn limits(hands: &Hands) -> Result<serde_json::Value, String> {
-    let limits = outrigger_bundle::pod_resources(&hands.pod(), &hands.around.host, Some(POD_PIDS))
+pub(crate) fn limits(hands: &Hands, pod: &Pod) -> Result<serde_json::Value, String> {
+    let limits = outrigger_bundle::pod_resources(pod, &hands.around.host, Some(POD_PIDS))
         .map_err(|error| chain(&error))?;
     serde_json::to_value(limits).map_err(|error| format!("write the pod's limits: {error}"))
 }

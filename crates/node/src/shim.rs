@@ -2,6 +2,7 @@
 //! matches replies to calls and passes events on in their order.
 
 mod connection;
+mod home;
 mod process;
 mod reaching;
 
@@ -17,6 +18,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
 pub(crate) use connection::Connection;
+pub(crate) use home::Home;
 pub use process::Program;
 pub(crate) use reaching::{Greeted, Reaching, kill_listener, listens, unheard};
 
@@ -247,8 +249,13 @@ impl Shim {
     }
 
     /// Releases what an ended container holds.
-    pub(crate) async fn remove(&self, container: String) -> Result<(), CallError> {
-        self.done(Request::Remove { container }).await.map(drop)
+    /// All events up to `recorded` are in the Pod's record and may be forgotten.
+    pub(crate) async fn remove(&self, container: String, recorded: u64) -> Result<(), CallError> {
+        let remove = Request::Remove {
+            container,
+            recorded,
+        };
+        self.done(remove).await.map(drop)
     }
 
     /// Kills and releases everything; the shim exits. Gives what could not be released. A shim that

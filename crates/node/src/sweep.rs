@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use outrigger_image::Store;
+use outrigger_pod::PodUid;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::directories::{Directories, claim, disclaim};
+use crate::directories::{Directories, PodDirectories, claim, disclaim};
 use crate::hands::chain;
 use crate::lock::PodLock;
 
@@ -49,11 +50,13 @@ pub(crate) fn sweep(directories: &Directories) {
 
 /// Removes what Pods left that are not among the `known`: their directories and what they hold of the
 /// images. Gives who they were, each with what is still there. A Pod that another process has is left
-/// alone, and so is one whose shim is there: it may be known in another `--root`.
+/// alone, and so is one whose shim is there: it may be known in another `--root`. One whose shim is gone
+/// and has left its ledger is given to `end` first, which gives what it could not end.
 pub(crate) fn sweep_unknown(
     directories: &Directories,
     images: &Store,
     known: &BTreeSet<String>,
+    end: impl Fn(&PodUid, &PodDirectories) -> Vec<String>,
 ) -> Vec<(String, Vec<String>)> {
     let mut swept = Vec::new();
     for uid in unknown(directories, images, known) {
@@ -71,6 +74,15 @@ pub(crate) fn sweep_unknown(
             let text = "its shim is there, and is left as it is".to_owned();
             swept.push((uid, vec![text]));
             continue;
+        }
+        let pod = PodUid(uid.clone());
+        let dirs = directories.of_uid(&pod, PathBuf::new());
+        if dirs.ledger().symlink_metadata().is_ok() {
+            let left = end(&pod, &dirs);
+            if !left.is_empty() {
+                swept.push((uid, left));
+                continue;
+            }
         }
         let trees = [state, root];
         let mut left = crate::release::remove(&trees);
@@ -207,13 +219,26 @@ mod tests {
         let _shim = std::os::unix::net::UnixListener::bind(at("state/pods/served/shim.sock"));
 
         let known = BTreeSet::from(["known".to_owned()]);
-        let swept = sweep_unknown(&directories, &images, &known);
+        for uid in ["left", "busy"] {
+            std::fs::create_dir_all(at("state/pods").join(uid)).unwrap();
+            std::fs::write(at("state/pods").join(uid).join("ledger"), "").unwrap();
+        }
+        let ended = std::cell::RefCell::new(Vec::new());
+        let end = |uid: &PodUid, dirs: &PodDirectories| {
+            assert!(dirs.ledger().exists());
+            ended.borrow_mut().push(uid.0.clone());
+            Vec::from_iter((uid.0 == "busy").then(|| "its cgroup".to_owned()))
+        };
+        let swept = sweep_unknown(&directories, &images, &known, end);
+        assert_eq!(*ended.borrow(), ["busy", "left"]);
+        assert!(at("state/pods/busy/ledger").exists() && at("state/pods/busy.lock").exists());
         let told: Vec<(&str, usize)> = swept
             .iter()
             .map(|(uid, left)| (uid.as_str(), left.len()))
             .collect();
         let expected = [
             ("alone", 0),
+            ("busy", 1),
             ("gone", 0),
             ("left", 0),
             ("old", 0),

@@ -21,7 +21,7 @@ use crate::{Pod, defaults, lower, manifest, resources};
 pub use decode::{
     Decodable, DecodeError, Decoded, FieldValidation, Object, decode, decode_as, decode_value,
 };
-pub use objects::{config_map, event, namespace, secret, service_account};
+pub use objects::{config_map, event, namespace, node, secret, service_account};
 pub use resize::resize;
 pub use update::{update, update_ephemeral};
 

@@ -24,7 +24,7 @@ mod security;
 mod volumes;
 
 pub(crate) use finding::{Field, Findings};
-pub use objects::{config_map, event, namespace, secret, service_account};
+pub use objects::{config_map, event, namespace, node, secret, service_account};
 
 use k8s_openapi::api::core::v1 as core;
 

@@ -65,7 +65,10 @@ fn cycle(pod: &Pod, client: &mut Client, at: u32) -> u64 {
     let begin = Instant::now();
     client.ask(start);
     assert_eq!(client.exit(&id), (0, None));
-    client.ask(Request::Remove { container: id });
+    client.ask(Request::Remove {
+        container: id,
+        recorded: 0,
+    });
     micros(begin.elapsed())
 }
 

@@ -8,6 +8,7 @@ mod buffers;
 mod clock;
 mod container;
 mod exec;
+mod home;
 mod launch;
 mod ledger;
 mod listener;
@@ -27,6 +28,7 @@ mod usage;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::fd::RawFd;
 
 use setup::{Arguments, Door};
 
@@ -36,18 +38,18 @@ use setup::{Arguments, Door};
 /// When it is ready it writes one byte to stdout and closes it. If it fails before that, it says
 /// why on stderr.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
-    match serve(args) {
-        Ok(()) => 0,
-        Err(error) => {
-            // After it is ready this goes to /dev/null: the node sees the connection end.
-            let _unread = writeln!(
-                std::io::stderr(),
-                "outrigger shim: {}",
-                refusal::chain(error.as_ref())
-            );
-            1
-        }
-    }
+    begin(args).unwrap_or_else(|error| tell(error.as_ref()))
+}
+
+/// Says what went wrong; gives the exit code.
+fn tell(error: &dyn Error) -> i32 {
+    // After it is ready this goes to /dev/null: the node sees the connection end.
+    let _unread = writeln!(
+        std::io::stderr(),
+        "outrigger shim: {}",
+        refusal::chain(error)
+    );
+    1
 }
 
 /// Gives memory that this process holds as free back to the machine.
@@ -65,12 +67,24 @@ pub fn begin_unwritable() -> std::io::Result<()> {
     outrigger_sys::exec::again_unwritable().map_err(Into::into)
 }
 
-fn serve(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
+/// Becomes a shim, here or at home; gives the exit code.
+fn begin(args: impl IntoIterator<Item = OsString>) -> Result<i32, Box<dyn Error>> {
     let arguments = Arguments::parse(args)?;
     setup::protect()?;
-    let inherited = setup::adopt(&arguments.door)?;
+    let life = |news| match serve(&arguments, news) {
+        Ok(()) => 0,
+        Err(error) => tell(error.as_ref()),
+    };
+    Ok(match &arguments.home {
+        Some(home) => home::live_at(home, life),
+        None => life(None),
+    })
+}
+
+fn serve(arguments: &Arguments, news: Option<RawFd>) -> Result<(), Box<dyn Error>> {
+    let (inherited, journey) = setup::adopt(&arguments.door, news)?;
     let children = setup::part()?;
-    let ledger = ledger::Ledger::open(&arguments.ledger)?;
+    let ledger = ledger::Ledger::open(&arguments.ledger, outrigger_sys::clock::boot_ns())?;
     let listener = match (&arguments.door, inherited) {
         (Door::Path(path), _) => listener::Listener::bind(path)?,
         (Door::Inherited(_), Some(socket)) => listener::Listener::inherited(socket)?,
@@ -79,6 +93,9 @@ fn serve(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>>
     if let Err(gone) = setup::announce() {
         listener.unlink()?;
         return Err(gone.into());
+    }
+    if let Some(journey) = journey {
+        journey.arrive()?;
     }
     shim::Shim::new(listener, children, ledger).run()?;
     Ok(())

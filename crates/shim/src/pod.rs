@@ -32,8 +32,8 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes the Pod's cgroup. The rest follows in [`Sandbox::complete`], so that what was made
-    /// before a failure is known and released.
+    /// Makes the Pod's cgroup, and nothing that can fail after it. The rest follows in
+    /// [`Sandbox::complete`], so that what was made before a failure is known and released.
     pub(crate) fn begin(prepare: &Prepare) -> Result<Sandbox, Refusal> {
         let layout = Layout::detect().map_err(|error| failed(&error))?;
         let resources = serde_json::from_value(prepare.cgroup.resources.clone())
@@ -41,7 +41,6 @@ impl Sandbox {
         let cgroup = layout
             .create(&prepare.cgroup.path, &resources, Level::Pod)
             .map_err(|error| failed(&error))?;
-        end_what_was_left(&cgroup)?;
         Ok(Sandbox {
             layout,
             reaper: None,
@@ -52,8 +51,10 @@ impl Sandbox {
         })
     }
 
-    /// Makes namespaces and mounts, in which the shim itself lives from now on.
+    /// Ends what a killed shim has left in the cgroup, and makes namespaces and mounts, in which the
+    /// shim itself lives from now on.
     pub(crate) fn complete(&mut self, prepare: &Prepare) -> Result<(), Refusal> {
+        end_what_was_left(&self.cgroup)?;
         let namespaces = &prepare.namespaces;
         let own = PodNamespaces {
             net: namespaces.net,

@@ -64,7 +64,15 @@ impl Shim {
             Request::Stats => Ok(self.stats()),
             Request::CancelExec { call } => self.cancel_exec(peer, call),
             Request::Connect(connect) => return self.connect(peer, id, connect),
-            Request::Remove { container } => self.remove(&container),
+            Request::Remove {
+                container,
+                recorded,
+            } => {
+                if let Err(error) = self.ledger.forget(recorded) {
+                    self.complain(chain(&error));
+                }
+                self.remove(&container)
+            }
         };
         self.reply(peer, id, result);
     }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::path::PathBuf;
 
 use nix::sys::signal::{SigSet, Signal};
@@ -11,13 +11,17 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use outrigger_sys::{close_fds, exec, process, signals};
 use rustix::fs::Mode;
 
+use crate::home::Journey;
+
 /// After the daemon (-999), before everything else, when the machine runs out of memory.
 const OOM_SCORE: &[u8] = b"-998";
 
 /// The process cannot become a shim.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SetupError {
-    #[error("{0}; usage: outrigger shim (--socket PATH | --socket-fd N) --ledger PATH")]
+    #[error(
+        "{0}; usage: outrigger shim (--socket PATH | --socket-fd N) --ledger PATH [--home DIRECTORY]"
+    )]
     Usage(String),
     #[error("{operation} in the shim")]
     Kernel {
@@ -41,11 +45,13 @@ pub(crate) enum Door {
 pub(crate) struct Arguments {
     pub(crate) door: Door,
     pub(crate) ledger: PathBuf,
+    /// The cgroup to live in; without one, that of whoever has started it.
+    pub(crate) home: Option<PathBuf>,
 }
 
 impl Arguments {
     pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Arguments, SetupError> {
-        let (mut door, mut ledger) = (None, None);
+        let (mut door, mut ledger, mut home) = (None, None, None);
         let mut args = args.into_iter();
         while let Some(name) = args.next() {
             let value = args
@@ -64,6 +70,7 @@ impl Arguments {
                     door = Some(Door::Inherited(number.ok_or_else(wrong)?));
                 }
                 Some("--ledger") => ledger = Some(value.into()),
+                Some("--home") => home = Some(value.into()),
                 _ => {
                     return Err(SetupError::Usage(format!(
                         "unknown option {}",
@@ -73,7 +80,7 @@ impl Arguments {
             }
         }
         match (door, ledger) {
-            (Some(door), Some(ledger)) => Ok(Arguments { door, ledger }),
+            (Some(door), Some(ledger)) => Ok(Arguments { door, ledger, home }),
             _ => Err(SetupError::Usage(
                 "a socket and a ledger are needed".to_owned(),
             )),
@@ -98,15 +105,22 @@ pub(crate) fn protect() -> Result<(), SetupError> {
     }
 }
 
-/// Closes what was inherited, but for the socket, if there is one.
-pub(crate) fn adopt(door: &Door) -> Result<Option<std::os::fd::OwnedFd>, SetupError> {
-    let keep: &[RawFd] = match door {
-        Door::Path(_) => &[],
-        Door::Inherited(descriptor) => &[*descriptor],
+/// Closes what was inherited, but for the socket, if there is one, and for what ties this process to the
+/// one that has made it.
+pub(crate) fn adopt(
+    door: &Door,
+    news: Option<RawFd>,
+) -> Result<(Option<OwnedFd>, Option<Journey>), SetupError> {
+    let socket = match door {
+        Door::Path(_) => None,
+        Door::Inherited(descriptor) => Some(*descriptor),
     };
-    let mut owned =
-        close_fds::adopt_inherited(keep).map_err(kernel("take over the inherited descriptors"))?;
-    Ok(owned.pop())
+    let keep: Vec<RawFd> = socket.into_iter().chain(news).collect();
+    let owned =
+        close_fds::adopt_inherited(&keep).map_err(kernel("take over the inherited descriptors"))?;
+    let mut owned = owned.into_iter();
+    let socket = socket.and_then(|_| owned.next());
+    Ok((socket, owned.next().map(Journey)))
 }
 
 /// Parts from whoever started it. Gives the descriptor on which the end of children shows: it only
@@ -168,12 +182,17 @@ mod tests {
             parsed,
             Arguments {
                 door: Door::Path("/s/shim.sock".into()),
-                ledger: "/s/ledger".into()
+                ledger: "/s/ledger".into(),
+                home: None,
             }
         );
         assert_eq!(
             parse("--socket-fd 5 --ledger /l").unwrap().door,
             Door::Inherited(5)
+        );
+        assert_eq!(
+            parse("--socket /s --ledger /l --home /sys/h").unwrap().home,
+            Some("/sys/h".into())
         );
     }
 

@@ -11,6 +11,8 @@ pub struct Faults {
     pub deletions: Vec<(u64, Option<u64>)>,
     /// When the manifest is replaced, in milliseconds, and by what.
     pub updates: Vec<(u64, Pod)>,
+    /// When ConfigMaps or Secrets of the Pod's change, in milliseconds.
+    pub source_changes: Vec<u64>,
     /// What is done so many milliseconds after something happened for the first time.
     pub upon: Vec<(Happened, u64, Order)>,
     /// When the node is killed, in milliseconds, and how long until it is back.
@@ -34,6 +36,8 @@ pub enum Order {
     Delete(Option<u64>),
     /// Its manifest is replaced.
     Update(Box<Pod>),
+    /// ConfigMaps or Secrets that it names change.
+    ChangeSources,
     /// Its shim is killed.
     KillShim,
 }

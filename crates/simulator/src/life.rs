@@ -85,6 +85,9 @@ pub fn live(pod: &Pod, scripts: Scripts, faults: &Faults, seed: u64) -> Life {
         let order = Order::Update(Box::new(pod.clone()));
         world.at(start.plus_ms(*ms), Coming::Order(order));
     }
+    for ms in &faults.source_changes {
+        world.at(start.plus_ms(*ms), Coming::Order(Order::ChangeSources));
+    }
     for (ms, back_after_ms) in &faults.node_kills {
         world.at(
             start.plus_ms(*ms),

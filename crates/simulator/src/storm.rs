@@ -34,6 +34,12 @@ pub fn storm(seed: u64) -> Storm {
         faults.updates = updates(&mut random, &pod);
         faults.resize_failures = u32::from(random.chance(30));
     }
+    if random.chance(15) {
+        let moments = [0, 3, 700, 3_000, 12_000, 300_000];
+        faults.source_changes = (0..=random.below(3))
+            .map(|_| random.pick(&moments) + random.below(2_000))
+            .collect();
+    }
     Storm {
         pod,
         scripts: Scripts(scripts),

@@ -77,6 +77,7 @@ fn told(pod: &Pod, fact: &Fact, probed: &mut Probed) -> Option<String> {
         }
         Fact::SandboxFailed { reason, .. } => format!("no sandbox: {reason}"),
         Fact::SandboxLost => "the shim dies".to_owned(),
+        Fact::SourcesChanged => "its sources change".to_owned(),
         Fact::NodeRestarted => "the node restarts".to_owned(),
         Fact::Updated => "the manifest is replaced".to_owned(),
         Fact::Resized { slot, result, .. } => match result {

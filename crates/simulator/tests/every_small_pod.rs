@@ -59,3 +59,15 @@ fn every_small_pod_keeps_them_when_the_node_restarts() {
         ..Faults::default()
     });
 }
+
+#[test]
+fn every_small_pod_keeps_them_when_its_sources_change() {
+    sweep(&Faults {
+        source_changes: vec![1, 3, 700, 4_000],
+        node_kills: vec![(1_001, 500)],
+        deletions: vec![(100_000, None)],
+        sandbox_failures: 2,
+        delay_ms: 3,
+        ..Faults::default()
+    });
+}

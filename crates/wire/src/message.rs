@@ -80,6 +80,9 @@ pub enum Request {
     Remove {
         /// The container's id.
         container: String,
+        /// All events up to this `seq` are in the node's own record: the ledger may forget them. 0 for none.
+        #[serde(default)]
+        recorded: u64,
     },
     /// Kill and release everything and exit after the reply. Answered by `Released`.
     Release,
@@ -331,7 +334,8 @@ pub struct Stamp {
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Its number in the ledger, from 1, without gaps.
+    /// Its number in the ledger, without gaps. A new ledger's first is higher than any of an earlier
+    /// ledger since the machine was booted.
     pub seq: u64,
     /// When.
     pub at: Stamp,
@@ -363,5 +367,6 @@ pub enum EventKind {
     },
 }
 
-/// A line of the ledger: one event as JSON. The file is only ever appended to.
+/// A line of the ledger: one event as JSON. The file is only ever appended to, or replaced by one
+/// without the first lines.
 pub type LedgerEntry = Event;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Daemon, http};
+use super::{Daemon, http, spoken};
 use crate::{Failure, failed};
 
 impl Daemon {
@@ -15,6 +15,16 @@ impl Daemon {
     /// If there is no answer.
     pub fn ask(&self, method: &str, path: &str, body: &str) -> Result<(u16, Value), Failure> {
         ask(&self.socket(), method, path, body)
+    }
+
+    /// Applies a manifest by our own command; gives what it says. A client of somebody else's has bounds of time
+    /// that no slow machine stretches.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub fn apply(&self, manifest: &str) -> Result<String, Failure> {
+        let apply = &["apply", "-f", "-"];
+        spoken(&mut self.outrigger(apply), Some(manifest))?.ended(0)
     }
 
     /// A Pod of the namespace `default` as the API shows it now; `Null` if there is none.

@@ -15,6 +15,7 @@ pub(crate) fn all() -> Vec<Test> {
         wait_hears_of_conditions_and_deletion,
         run_gives_output_and_exit_code,
         an_eviction_deletes,
+        a_cordoned_node_takes_no_new_pods_and_a_drained_one_has_none,
     ]
 }
 
@@ -168,5 +169,50 @@ fn an_eviction_deletes(world: &World) -> Verdict {
         in_order(&said.ended(0)?, &["Success"])?;
         kubectl.good("wait --for=delete pod/web --timeout=20s")?;
         same(&kubectl.good("get pods -o name")?, "")
+    })
+}
+
+fn a_cordoned_node_takes_no_new_pods_and_a_drained_one_has_none(world: &World) -> Verdict {
+    with_web(world, |daemon, kubectl| {
+        let node = kubectl.good("get nodes -o name")?;
+        let node = node.trim().trim_start_matches("node/");
+        same(
+            &kubectl.good(&format!("cordon {node}"))?,
+            &format!("node/{node} cordoned\n"),
+        )?;
+        let nodes = kubectl.good("get nodes")?;
+        ensure!(
+            row(&nodes, node)?[1] == "Ready,SchedulingDisabled",
+            "{nodes}"
+        );
+        kubectl.good("run held --image=localhost/host --restart=Never -- true")?;
+        let held = daemon.pod("held")?;
+        ensure!(
+            held["status"]["conditions"][0]["reason"] == "Unschedulable"
+                && held["spec"]["nodeName"].is_null(),
+            "{held:#}"
+        );
+        in_order(
+            &kubectl.good("describe pod held")?,
+            &["PodScheduled", "FailedScheduling", "were unschedulable"],
+        )?;
+        kubectl.refused("logs held", &["does not have a host assigned"])?;
+        kubectl.good(&format!("uncordon {node}"))?;
+        kubectl.good("wait --for=jsonpath={.status.phase}=Succeeded pod/held --timeout=20s")?;
+        kubectl.good(&format!("taint node {node} own=yes:NoSchedule"))?;
+        kubectl.refused(
+            &format!("taint node {node} own=yes:NoExecute"),
+            &["nothing here evicts Pods"],
+        )?;
+        kubectl.good(&format!("taint node {node} own-"))?;
+        kubectl.refused(
+            &format!("label node {node} a/b/c=d"),
+            &["metadata.labels: Invalid value: \"a/b/c\""],
+        )?;
+        let drained = kubectl.good(&format!("drain {node} --force --timeout=20s"))?;
+        in_order(&drained, &[&format!("node/{node} drained")])?;
+        same(&kubectl.good("get pods -o name")?, "")?;
+        kubectl.good(&format!("uncordon {node}"))?;
+        Ok(())
     })
 }

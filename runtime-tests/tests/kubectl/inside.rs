@@ -15,6 +15,7 @@ pub(crate) fn all() -> Vec<Test> {
         cp_carries_files_both_ways,
         port_forward_carries_two_connections_at_once,
         debug_looks_at_a_running_pod,
+        debug_runs_a_copy_of_a_pod_and_a_pod_on_the_node,
     ]
 }
 
@@ -234,5 +235,46 @@ fn debug_looks_at_a_running_pod(world: &World) -> Verdict {
             &kubectl.good("describe pod web")?,
             &["Ephemeral Containers:\n  look:", "Exit Code:    5"],
         )
+    })
+}
+
+/// kubectl sends both as Protocol Buffers.
+fn debug_runs_a_copy_of_a_pod_and_a_pod_on_the_node(world: &World) -> Verdict {
+    with_web(world, |daemon, kubectl| {
+        let copy = "debug web --image=localhost/host --copy-to=copy -c main --profile=general --share-processes=false \
+                    -- sleep 600";
+        kubectl.good(copy)?;
+        kubectl.good("wait --for=condition=Ready pod/copy --timeout=20s")?;
+        let copied = daemon.pod("copy")?;
+        let main = &copied["spec"]["containers"][0];
+        ensure!(
+            main["command"] == serde_json::json!(["sleep", "600"])
+                && main["resources"]["limits"]["memory"] == "200Mi"
+                && copied["spec"]["initContainers"][1]["restartPolicy"] == "Always",
+            "{:#}",
+            copied["spec"]
+        );
+        let node = kubectl.good("get nodes -o name")?;
+        let words = [
+            "debug",
+            node.trim(),
+            "--image=localhost/host",
+            "--profile=general",
+            "--",
+            "sh",
+            "-c",
+            "ls -d /host/proc",
+        ];
+        let said = kubectl.run(&words)?;
+        said.ended(0)?;
+        let pods = kubectl.good("get pods -o name")?;
+        let debugger = pods.lines().find(|name| name.contains("node-debugger"));
+        let Some(debugger) = debugger else {
+            return Err(runtime_tests::failed(pods));
+        };
+        kubectl.good(&format!(
+            "wait --for=jsonpath={{.status.phase}}=Succeeded {debugger} --timeout=20s"
+        ))?;
+        same(&kubectl.good(&format!("logs {debugger}"))?, "/host/proc\n")
     })
 }

@@ -126,6 +126,9 @@ impl Desk {
             self.check_growth(key, &old.object, &kept.object)?;
             Ok::<Write, Failure>(Write::Durable(kept.object))
         })?;
+        if key.resource == Resource::Nodes && !dry_run {
+            self.place_waiting()?;
+        }
         let namespace = match key.resource {
             Resource::Namespaces => Some(&key.name),
             _ => last.as_ref().map(|_| &key.namespace),

@@ -106,7 +106,16 @@ impl Desk {
             name,
         };
         self.check_room(&key)?;
-        let Kept { object, warnings } = admission::create(object, &self.node)?;
+        let is_placed = matches!(&object, Object::Pod(pod)
+            if pod.spec.as_ref().is_some_and(|spec| spec.node_name.as_deref() == Some(&*self.node)));
+        let Kept {
+            mut object,
+            warnings,
+        } = admission::create(object, &self.node)?;
+        let waits = match resource {
+            Resource::Pods if !is_placed => self.hold_back(&mut object),
+            _ => None,
+        };
         super::refuse_pretence(&key, &object)?;
         let mut rehearsed = None;
         let written = self.store.write(&key, |known| match known {
@@ -130,6 +139,11 @@ impl Desk {
         let Some(Stored { object, .. }) = written else {
             return Err(super::missing(&key));
         };
+        if let Some(why) = waits {
+            self.tell_of_waiting(&object, &why)?;
+            // The node may have been opened just then.
+            self.place_waiting()?;
+        }
         Ok((object, warnings))
     }
 

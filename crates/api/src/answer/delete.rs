@@ -179,7 +179,8 @@ fn pod_ending(object: &Value, asked_s: Option<i64>) -> Ending {
     let is_finished = matches!(text(object, "/status/phase"), "Succeeded" | "Failed");
     // Kubernetes takes any negative number for 1.
     let whole = |grace_s: i64| if grace_s < 0 { 1 } else { grace_s };
-    if is_finished || asked_s == Some(0) {
+    // What waits for a node has nothing that could end.
+    if is_finished || asked_s == Some(0) || super::place::node_of(object).is_empty() {
         return at_once(object);
     }
     if !is_ending(object) {

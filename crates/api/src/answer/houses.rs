@@ -108,6 +108,13 @@ impl Desk {
 
 /// Goes on with namespaces that are ending whenever a Pod is gone.
 pub(super) async fn keep(desk: Desk) {
+    // A daemon before this one may have been killed between opening the node and this.
+    let waiting = desk.clone();
+    match tokio::task::spawn_blocking(move || waiting.place_waiting()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => tracing::warn!(failure.message, "pods that wait were not placed"),
+        Err(error) => tracing::warn!(%error, "pods that wait were not placed"),
+    }
     loop {
         let Ok(mut watch) = desk.store.watch(Resource::Pods, 0) else {
             // The present is never too old.

@@ -1,6 +1,7 @@
 //! What does a watch say, line by line?
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,14 +13,34 @@ use crate::{Change, Failure, Notice, Reason, Watch};
 pub(super) const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 
 /// What becomes of a notice before it is sent; `None` leaves it out.
-pub(crate) type Shape = Box<dyn FnMut(Notice) -> Option<Value> + Send>;
+pub(crate) type Shape = Box<dyn FnMut(Notice) -> Option<Line> + Send>;
+
+/// One line of a watch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line {
+    /// Made for this reader.
+    Made(Value),
+    /// What happened to an object, told as it is kept: the same for everybody who is told so.
+    Event(Change, Arc<Value>),
+}
+
+impl Line {
+    /// As one value, with a copy of everything: for tests, and for those who need to look into it.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        match self {
+            Line::Made(value) => value.clone(),
+            Line::Event(change, object) => json!({ "type": word(*change), "object": **object }),
+        }
+    }
+}
 
 /// The lines of a watch: each is one JSON object to send, in order.
 pub struct Lines {
     /// What is there at the beginning. It is put into form when it is sent: a reader who is slow holds no copies.
     first: VecDeque<Notice>,
     /// The line after those.
-    then: Option<Value>,
+    then: Option<Line>,
     watch: Watch,
     shape: Shape,
     bookmarks: Option<Bookmarks>,
@@ -58,7 +79,7 @@ impl Lines {
     /// again only when a watch itself tells them to.
     pub(crate) fn refused(watch: Watch, failure: &Failure) -> Lines {
         Lines {
-            then: Some(error(failure)),
+            then: Some(Line::Made(error(failure))),
             is_over: true,
             ..Lines::new(watch, Box::new(|_| None))
         }
@@ -71,7 +92,7 @@ impl Lines {
         then: Option<Value>,
     ) -> Lines {
         self.first.extend(first);
-        self.then = then;
+        self.then = then.map(Line::Made);
         self
     }
 
@@ -94,7 +115,7 @@ impl Lines {
     /// too slow is told so in the last line, so that it lists again.
     ///
     /// Cancelling it loses nothing.
-    pub async fn next(&mut self) -> Option<Value> {
+    pub async fn next(&mut self) -> Option<Line> {
         while let Some(notice) = self.first.pop_front() {
             if let Some(line) = (self.shape)(notice) {
                 return Some(line);
@@ -111,7 +132,8 @@ impl Lines {
                     notice = self.watch.next() => notice,
                     () = sleep_until(bookmarks.next) => {
                         bookmarks.next = Instant::now() + bookmarks.every;
-                        return Some(bookmark(bookmarks.api_version, bookmarks.kind, self.watch.position(), false));
+                        let (version, kind) = (bookmarks.api_version, bookmarks.kind);
+                        return Some(Line::Made(bookmark(version, kind, self.watch.position(), false)));
                     }
                 },
             };
@@ -121,7 +143,7 @@ impl Lines {
                     Reason::Expired,
                     "The resourceVersion for the provided watch is too old.",
                 );
-                return Some(error(&failure));
+                return Some(Line::Made(error(&failure)));
             };
             if let Some(line) = (self.shape)(notice) {
                 return Some(line);

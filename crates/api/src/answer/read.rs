@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::event_form::new_form;
-use super::lines::{BOOKMARK_EVERY, Lines, bookmark, word};
+use super::lines::{BOOKMARK_EVERY, Line, Lines, bookmark, word};
 use super::{Answer, Body, Desk, now};
 use crate::route::{Form, Listed, Match, Shape};
 use crate::store::{Change, Key, Listing, Notice, Stored};
@@ -185,7 +185,7 @@ impl Desk {
             watch,
             Box::new(move |notice| {
                 let (change, object) = seen_by(&listed, notice)?;
-                Some(shape.line(change, &object))
+                Some(shape.line(change, object))
             }),
         );
         let mut lines = lines.beginning_with(first, then);
@@ -279,14 +279,14 @@ impl Lining {
         }
     }
 
-    fn line(&mut self, change: Change, object: &Arc<Value>) -> Value {
+    fn line(&mut self, change: Change, object: Arc<Value>) -> Line {
         let object = match self.form.shape {
-            Shape::Object if self.form.is_new_event => new_form(object),
-            Shape::Object => Value::clone(object),
-            Shape::Metadata => table::partial(object),
-            Shape::Table(include) => self.row(object, include),
+            Shape::Object if self.form.is_new_event => new_form(&object),
+            Shape::Object => return Line::Event(change, object),
+            Shape::Metadata => table::partial(&object),
+            Shape::Table(include) => self.row(&object, include),
         };
-        json!({ "type": word(change), "object": object })
+        Line::Made(json!({ "type": word(change), "object": object }))
     }
 
     fn row(&mut self, object: &Arc<Value>, include: Include) -> Value {

@@ -10,6 +10,7 @@ use crate::{
 
 mod deleting;
 mod patching;
+mod placing;
 mod pods;
 mod reading;
 

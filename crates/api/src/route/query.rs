@@ -51,7 +51,7 @@ pub enum Match {
 }
 
 /// How to take a new state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriteOptions {
     /// Check everything and write nothing.
     pub dry_run: bool,

@@ -10,21 +10,25 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited, StreamBody};
-use hyper::body::{Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-use super::Limits;
-use super::connection::{Connection, Phase};
+use super::connection::Connection;
+use super::ledger::Held;
+use super::{Limits, Terms};
 use crate::{Failure, Reason};
 
 /// The body of an answer.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 const PIECE: usize = 16 * 1024;
+
+/// What a client is told that has asked for too much: when to try again.
+const RETRY_S: u32 = 1;
 
 /// Marks answers whose client may take its time.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +54,20 @@ pub(crate) fn whole(
 pub(crate) fn failure(failure: &Failure) -> Response<Body> {
     let status =
         StatusCode::from_u16(failure.reason.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    whole(status, "application/json", failure.status().to_string())
+    let mut answer = whole(status, "application/json", failure.status().to_string());
+    if failure.reason == Reason::TooManyRequests {
+        let headers = answer.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_S));
+    }
+    answer
+}
+
+/// For somebody for whose wish there is no memory right now.
+pub(super) fn too_much() -> Failure {
+    Failure::new(
+        Reason::TooManyRequests,
+        "too many bytes of requests and answers are under way: try again later",
+    )
 }
 
 /// A body that is read bit by bit, for a reader that may take its time.
@@ -75,13 +92,13 @@ pub(crate) fn lines<T, F>(
 ) -> Response<Body>
 where
     T: Send + 'static,
-    F: Future<Output = Option<(Vec<u8>, T)>> + Send + 'static,
+    F: Future<Output = Option<(Bytes, T)>> + Send + 'static,
 {
     let lines = futures_util::stream::unfold(state, move |state| {
         let line = next(state);
         async move {
             let (line, state) = line.await?;
-            Some((Ok::<_, io::Error>(Frame::data(Bytes::from(line))), state))
+            Some((Ok::<_, io::Error>(Frame::data(line)), state))
         }
     });
     with_type(
@@ -91,29 +108,66 @@ where
     )
 }
 
+/// What a client has sent.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) bytes: Bytes,
+    _held: Held,
+}
+
 /// What the client sends, within the limits.
-pub(super) async fn collect(body: Incoming, limits: &Limits) -> Result<Bytes, Failure> {
-    let whole = Limited::new(body, limits.body_bytes).collect();
-    let Ok(whole) = timeout(Duration::from_millis(limits.body_ms), whole).await else {
+pub(super) async fn collect(body: Incoming, terms: &Terms) -> Result<Sent, Failure> {
+    let whole = collect_all(body, terms);
+    let Ok(whole) = timeout(Duration::from_millis(terms.limits.body_ms), whole).await else {
         return Err(Failure::new(
             Reason::Timeout,
             "the request's body did not come in time",
         ));
     };
-    whole.map(|whole| whole.to_bytes()).map_err(|problem| {
-        if problem.is::<LengthLimitError>() {
-            let limit = limits.body_bytes;
-            Failure::new(
-                Reason::RequestEntityTooLarge,
-                format!("Request entity too large: limit is {limit}"),
-            )
-        } else {
+    whole
+}
+
+async fn collect_all(mut body: Incoming, terms: &Terms) -> Result<Sent, Failure> {
+    let limit = terms.limits.body_bytes;
+    let mut held = terms.sent.take(0);
+    let (mut bytes, mut only) = (Vec::new(), Bytes::new());
+    // Who says beforehand that it is too much is not listened to.
+    let announced = body.size_hint().exact().unwrap_or(0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|problem| {
             Failure::new(
                 Reason::BadRequest,
                 format!("read the request's body: {problem}"),
             )
+        })?;
+        let Ok(piece) = frame.into_data() else {
+            continue;
+        };
+        let length = bytes.len() + only.len() + piece.len();
+        if length > limit || usize::try_from(announced).is_ok_and(|announced| announced > limit) {
+            return Err(Failure::new(
+                Reason::RequestEntityTooLarge,
+                format!("Request entity too large: limit is {limit}"),
+            ));
         }
-    })
+        if !held.has_room() {
+            return Err(too_much());
+        }
+        held.grow(piece.len());
+        // Most bodies come in one piece, which need not be copied.
+        if length == piece.len() {
+            only = piece;
+            continue;
+        }
+        if bytes.is_empty() {
+            // Memory that is not written to costs nothing yet; growing bit by bit would take up to twice as much.
+            bytes.reserve_exact(usize::try_from(announced).unwrap_or(0).max(length));
+        }
+        bytes.extend_from_slice(&std::mem::take(&mut only));
+        bytes.extend_from_slice(&piece);
+    }
+    let bytes = if bytes.is_empty() { only } else { bytes.into() };
+    Ok(Sent { bytes, _held: held })
 }
 
 fn with_type(status: StatusCode, media_type: &str, body: Body) -> Response<Body> {
@@ -152,7 +206,7 @@ struct Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        self.connection.enter(Phase::Idle);
+        self.connection.be_made();
     }
 }
 
@@ -164,7 +218,15 @@ impl hyper::body::Body for Guarded {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        Poll::Ready(ready!(Pin::new(&mut self.body).poll_frame(cx)))
+        // Without that the HTTP library would queue what a client does not take, up to its own bound.
+        ready!(self.connection.poll_room(cx));
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.connection.hand_over(data.len());
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -175,3 +237,6 @@ impl hyper::body::Body for Guarded {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests;

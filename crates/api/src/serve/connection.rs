@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -13,6 +13,9 @@ use tokio::time::Instant;
 
 use super::Limits;
 use super::registry::Registry;
+
+/// So much of an answer may wait between its maker and the operating system, besides one piece of any size.
+const WAITING_BYTES: usize = 16 * 1024;
 
 /// The operating system's side of a connection.
 #[derive(Debug)]
@@ -43,6 +46,23 @@ struct State {
     /// Since when the client takes nothing of what is there for it.
     stalled: Option<Instant>,
     patience: Duration,
+    /// What has been handed over since everything was last with the operating system.
+    waiting_bytes: usize,
+    /// Whether the answer is made, though it may not have been sent.
+    is_made: bool,
+    /// The maker of the answer, who waits for that.
+    maker: Option<Waker>,
+}
+
+impl State {
+    /// Becomes idle if the answer is over.
+    fn rest(&mut self) {
+        if self.is_made && self.waiting_bytes == 0 {
+            self.is_made = false;
+            self.phase = Phase::Idle;
+            self.since = Instant::now();
+        }
+    }
 }
 
 /// One client's connection.
@@ -60,6 +80,9 @@ impl Connection {
             since: Instant::now(),
             stalled: None,
             patience: Duration::from_millis(limits.stall_ms),
+            waiting_bytes: 0,
+            is_made: false,
+            maker: None,
         };
         Connection {
             number,
@@ -85,6 +108,15 @@ impl Connection {
         let mut state = self.state();
         state.phase = phase;
         state.since = Instant::now();
+        state.is_made = false;
+    }
+
+    /// Nothing more will be handed over. The connection is idle as soon as everything is sent: until then
+    /// somebody is waiting for his answer.
+    pub(super) fn be_made(&self) {
+        let mut state = self.state();
+        state.is_made = true;
+        state.rest();
     }
 
     pub(super) fn be_patient(&self, patience_ms: u64) {
@@ -119,6 +151,40 @@ impl Connection {
             Phase::Serving => return false,
         };
         now.duration_since(state.since) >= Duration::from_millis(time_ms)
+    }
+
+    /// Since when it has been taking nothing, and how much waits for it.
+    pub(super) fn stall(&self) -> Option<(Instant, usize)> {
+        let state = self.state();
+        Some((state.stalled?, state.waiting_bytes))
+    }
+
+    /// Waits until more of an answer may be handed over.
+    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if state.waiting_bytes < WAITING_BYTES {
+            return Poll::Ready(());
+        }
+        state.maker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Notes that so much more of an answer waits to be sent.
+    pub(super) fn hand_over(&self, bytes: usize) {
+        self.state().waiting_bytes += bytes;
+    }
+
+    /// Everything is with the operating system.
+    fn has_flushed(&self) {
+        let maker = {
+            let mut state = self.state();
+            state.waiting_bytes = 0;
+            state.rest();
+            state.maker.take()
+        };
+        if let Some(maker) = maker {
+            maker.wake();
+        }
     }
 
     /// Ends it, whatever is going on: everybody who waits for its bytes wakes up.
@@ -199,6 +265,7 @@ impl AsyncRead for Wire {
                     buf.advance(length);
                     if length > 0 {
                         self.connection.has_read();
+                        self.registry.note_moved(length);
                     }
                     return Poll::Ready(Ok(()));
                 }
@@ -232,6 +299,7 @@ impl AsyncWrite for Wire {
                 Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => {}
                 written => {
                     self.connection.has_written(false);
+                    self.registry.note_moved(*written.as_ref().unwrap_or(&0));
                     return Poll::Ready(written);
                 }
             }
@@ -239,6 +307,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.connection.has_flushed();
         Poll::Ready(Ok(()))
     }
 

@@ -1,7 +1,9 @@
 //! Which connections are open, is there room for one more, and whose time is over?
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -10,11 +12,17 @@ use super::connection::{Connection, Socket};
 
 /// So many connections at once are a crowd.
 const CROWD: usize = 64;
+/// So many bytes that came in or went out are as good as a crowd: they leave as much behind.
+const STIR_BYTES: usize = 8 * 1024 * 1024;
+/// Who takes nothing for so long goes when memory runs short.
+const SHORT_PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Registry {
     limits: Arc<Limits>,
     open: Mutex<Open>,
+    /// What came in and went out since it was calm.
+    moved: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +38,7 @@ impl Registry {
         Arc::new(Registry {
             limits,
             open: Mutex::default(),
+            moved: AtomicUsize::new(0),
         })
     }
 
@@ -67,15 +76,47 @@ impl Registry {
         Some(connection)
     }
 
-    /// Whether a crowd has just gone; says so once.
+    /// Notes that bytes came in or went out.
+    pub(super) fn note_moved(&self, bytes: usize) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether a crowd, or a few with very much to say, have just gone; says so once.
     pub(super) fn has_calmed(&self) -> bool {
         let mut open = self.open();
         let left = open.connections.len();
-        let calmed = open.peak >= CROWD && left <= open.peak / 16;
+        let was_stirred = open.peak >= CROWD || self.moved.load(Ordering::Relaxed) >= STIR_BYTES;
+        let calmed = was_stirred && left <= (open.peak / 16).max(1);
         if calmed {
             open.peak = left;
+            self.moved.store(0, Ordering::Relaxed);
         }
         calmed
+    }
+
+    /// Ends those who have been taking nothing the longest, until so many bytes are free.
+    pub(super) fn relieve(&self, now: Instant, mut excess: usize) {
+        let open = self.open();
+        let mut stalled: Vec<_> = open
+            .connections
+            .values()
+            .filter(|connection| !connection.is_local())
+            .filter_map(|connection| connection.stall().map(|stall| (stall, connection)))
+            .filter(|((since, _), _)| now.duration_since(*since) >= SHORT_PATIENCE)
+            .collect();
+        stalled.sort_by_key(|((since, _), _)| *since);
+        for ((_, bytes), connection) in stalled {
+            if excess == 0 {
+                break;
+            }
+            tracing::warn!(
+                connection.number,
+                bytes,
+                "a client that takes nothing is cut off early: others need the memory"
+            );
+            excess = excess.saturating_sub(bytes.max(1));
+            connection.end();
+        }
     }
 
     /// Ends the idle connection that is worth the least.

@@ -6,14 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::body::{self, Body};
-use super::{Edges, Limits, Respond, serve_with};
+use super::texts::Texts;
+use super::{Edges, Limits, Respond, Terms, serve_with};
 use crate::answer::{Answer, Caller, Front, Lines};
 use crate::route::{self, Ask, PodStream, StreamKind};
 use crate::{Cluster, Document, Failure, Key, Reason, Resource, stream};
@@ -23,6 +24,8 @@ const JSON: &str = "application/json";
 const GZIP_FROM: usize = 128 * 1024;
 /// All warnings of an answer together.
 const WARNINGS_BYTES: usize = 4 * 1024;
+/// Longer lists are written by another thread: all other clients would wait meanwhile.
+const LONG: usize = 100;
 /// One of them, if they are too long together.
 const WARNING_CHARS: usize = 256;
 
@@ -36,6 +39,7 @@ pub async fn serve<C: Cluster>(
     let desk = Desk {
         front,
         watchers: Arc::new(Semaphore::new(limits.watchers)),
+        writer: Semaphore::new(1),
         shutdown: shutdown.clone(),
     };
     serve_with(Arc::new(desk), edges, limits, shutdown).await;
@@ -44,6 +48,8 @@ pub async fn serve<C: Cluster>(
 struct Desk<C> {
     front: Arc<Front<C>>,
     watchers: Arc<Semaphore>,
+    /// Whoever writes a long list. One at a time, so that each knows what the others have taken up.
+    writer: Semaphore,
     shutdown: watch::Receiver<bool>,
 }
 
@@ -51,10 +57,10 @@ impl<C: Cluster> Respond for Desk<C> {
     async fn respond(
         self: Arc<Self>,
         request: Request<Incoming>,
-        limits: Arc<Limits>,
+        terms: Arc<Terms>,
     ) -> Response<Body> {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let answer = self.answer(request, &limits).await;
+        let answer = self.answer(request, &terms).await;
         let answer = answer.unwrap_or_else(|failure| body::failure(&failure));
         tracing::debug!(%method, path, status = answer.status().as_u16(), "answered");
         answer
@@ -65,7 +71,7 @@ impl<C: Cluster> Desk<C> {
     async fn answer(
         &self,
         request: Request<Incoming>,
-        limits: &Limits,
+        terms: &Arc<Terms>,
     ) -> Result<Response<Body>, Failure> {
         let wanted = route::route(&Ask {
             method: request.method().as_str(),
@@ -82,15 +88,17 @@ impl<C: Cluster> Desk<C> {
         let caller = Caller {
             agent: text(request.headers(), &header::USER_AGENT).to_owned(),
         };
-        let sent = body::collect(request.into_body(), limits).await?;
-        match self.front.answer(wanted, &sent, &caller).await? {
+        if !terms.texts.ledger().has_room() {
+            return Err(body::too_much());
+        }
+        let sent = body::collect(request.into_body(), terms).await?;
+        match self.front.answer(wanted, &sent.bytes, &caller).await? {
             Answer::Object {
                 status,
                 body,
                 warnings,
             } => {
-                let text = serde_json::to_vec(&body).map_err(broken)?;
-                let mut answer = reader.answer(status, text)?;
+                let mut answer = self.write(reader, status, body, terms).await?;
                 for warning in bounded(&warnings) {
                     if let Ok(value) = HeaderValue::from_str(&warning_text(&warning)) {
                         answer.headers_mut().append(header::WARNING, value);
@@ -102,8 +110,28 @@ impl<C: Cluster> Desk<C> {
                 Ok(body::whole(code(status), "text/plain; charset=utf-8", body))
             }
             Answer::Document(document) => reader.document(&document),
-            Answer::Watching { lines, timeout_s } => self.watching(lines, timeout_s),
+            Answer::Watching { lines, timeout_s } => self.watching(lines, timeout_s, terms),
         }
+    }
+
+    async fn write(
+        &self,
+        reader: Reader,
+        status: u16,
+        body: crate::Body,
+        terms: &Arc<Terms>,
+    ) -> Result<Response<Body>, Failure> {
+        match &body {
+            crate::Body::List { items, .. } if items.len() > LONG => {}
+            _ => return reader.write(status, &body, terms),
+        }
+        let _turn = self.writer.acquire().await.map_err(broken)?;
+        if !terms.texts.ledger().has_room() {
+            return Err(body::too_much());
+        }
+        let terms = Arc::clone(terms);
+        let written = tokio::task::spawn_blocking(move || reader.write(status, &body, &terms));
+        written.await.map_err(broken)?
     }
 
     async fn stream(
@@ -137,7 +165,12 @@ impl<C: Cluster> Desk<C> {
         Ok(stream::handle(cluster, pod, kind, request).await)
     }
 
-    fn watching(&self, lines: Lines, timeout_s: u64) -> Result<Response<Body>, Failure> {
+    fn watching(
+        &self,
+        lines: Lines,
+        timeout_s: u64,
+        terms: &Arc<Terms>,
+    ) -> Result<Response<Body>, Failure> {
         let place = Arc::clone(&self.watchers).try_acquire_owned();
         let place = place.map_err(|_| {
             Failure::new(
@@ -149,6 +182,7 @@ impl<C: Cluster> Desk<C> {
             lines,
             until: Instant::now() + Duration::from_secs(timeout_s),
             shutdown: self.shutdown.clone(),
+            terms: Arc::clone(terms),
             _place: place,
         };
         Ok(body::lines(JSON, watching, Watching::next))
@@ -160,18 +194,25 @@ struct Watching {
     lines: Lines,
     until: Instant,
     shutdown: watch::Receiver<bool>,
+    terms: Arc<Terms>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Watching {
-    async fn next(mut self) -> Option<(Vec<u8>, Watching)> {
+    async fn next(mut self) -> Option<(Bytes, Watching)> {
         let line = tokio::select! {
             line = self.lines.next() => line?,
             () = sleep_until(self.until) => return None,
             () = super::stopped(&mut self.shutdown) => return None,
         };
-        let mut text = line.to_string().into_bytes();
-        text.push(b'\n');
+        let texts = &self.terms.texts;
+        if !texts.ledger().has_room() {
+            // The client comes back and goes on from where it is.
+            tracing::warn!("a watch ends early: too many bytes wait for clients");
+            return None;
+        }
+        // Objects are JSON by themselves: writing one does not fail.
+        let text = texts.line(line).ok()?;
         Some((text, self))
     }
 }
@@ -193,14 +234,24 @@ impl Reader {
         }
     }
 
-    fn answer(&self, status: u16, text: Vec<u8>) -> Result<Response<Body>, Failure> {
+    fn write(
+        &self,
+        status: u16,
+        body: &crate::Body,
+        terms: &Terms,
+    ) -> Result<Response<Body>, Failure> {
+        let text = serde_json::to_vec(body).map_err(broken)?;
+        self.answer(status, text, &terms.texts)
+    }
+
+    fn answer(&self, status: u16, text: Vec<u8>, texts: &Texts) -> Result<Response<Body>, Failure> {
         if !self.takes_gzip || text.len() < GZIP_FROM {
-            return Ok(body::whole(code(status), JSON, text));
+            return Ok(body::whole(code(status), JSON, texts.own(text)));
         }
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
         packed.write_all(&text).map_err(broken)?;
         let packed = packed.finish().map_err(broken)?;
-        Ok(gzipped(body::whole(code(status), JSON, packed)))
+        Ok(gzipped(body::whole(code(status), JSON, texts.own(packed))))
     }
 
     fn document(&self, document: &Document) -> Result<Response<Body>, Failure> {
@@ -317,7 +368,8 @@ mod tests {
             headers
         };
         let is_packed = |accept: &'static str, length: usize| {
-            let answer = Reader::of(&headers(accept)).answer(200, vec![b' '; length]);
+            let texts = Texts::new(crate::serve::ledger::Ledger::new(1));
+            let answer = Reader::of(&headers(accept)).answer(200, vec![b' '; length], &texts);
             answer
                 .unwrap()
                 .headers()

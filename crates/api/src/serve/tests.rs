@@ -31,19 +31,22 @@ impl Respond for Fake {
     async fn respond(
         self: Arc<Self>,
         request: Request<Incoming>,
-        limits: Arc<Limits>,
+        terms: Arc<Terms>,
     ) -> Response<Body> {
         match request.uri().path() {
             "/panic" => panic!("on purpose"),
-            "/flood" => body::lines("text/plain", Told(self.over.clone()), |told| async {
-                Some((vec![b'x'; 64 * 1024], told))
-            }),
+            "/flood" => {
+                let told = (Told(self.over.clone()), terms);
+                body::lines("text/plain", told, |told| async {
+                    Some((told.1.texts.own(vec![b'x'; 64 * 1024]), told))
+                })
+            }
             "/silence" => body::lines("text/plain", Told(self.over.clone()), |told| async {
                 std::future::pending::<()>().await;
-                Some((Vec::new(), told))
+                Some((hyper::body::Bytes::new(), told))
             }),
-            "/echo" => match body::collect(request.into_body(), &limits).await {
-                Ok(sent) => body::whole(StatusCode::OK, "text/plain", sent),
+            "/echo" => match body::collect(request.into_body(), &terms).await {
+                Ok(sent) => body::whole(StatusCode::OK, "text/plain", sent.bytes),
                 Err(failure) => body::failure(&failure),
             },
             _ => body::whole(StatusCode::OK, "text/plain", "fine"),
@@ -202,6 +205,62 @@ async fn a_client_that_never_reads_is_cut_off() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     drop(patient);
     within(server.over.recv()).await.unwrap();
+    server.end().await;
+}
+
+#[tokio::test]
+async fn when_memory_runs_short_who_takes_nothing_is_cut_off_early() {
+    let limits = Limits {
+        waiting_bytes: 100_000,
+        sweep_ms: 20,
+        ..Limits::default()
+    };
+    let mut server = Server::start("short", limits).await;
+    let mut deaf = server.connect(true).await;
+    deaf.write_all(b"GET /flood HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    // Long before the minute that he would have otherwise.
+    within(server.over.recv()).await.unwrap();
+    server.end().await;
+}
+
+#[tokio::test]
+async fn bodies_that_are_too_much_together_are_to_come_later() {
+    let limits = Limits {
+        sent_bytes: 5,
+        ..Limits::default()
+    };
+    let server = Server::start("together", limits).await;
+    let head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345";
+    let mut first = server.connect(true).await;
+    first.write_all(head).await.unwrap();
+    let refused = async {
+        loop {
+            let mut second = server.connect(true).await;
+            second.write_all(head).await.unwrap();
+            second.write_all(b"67890").await.unwrap();
+            let mut piece = vec![0; 4_096];
+            let length = second.read(&mut piece).await.unwrap();
+            let answer = String::from_utf8_lossy(&piece[..length]).into_owned();
+            // The first one's bytes may not have been read yet.
+            if !answer.starts_with("HTTP/1.1 200") {
+                return answer;
+            }
+        }
+    };
+    let refused = within(refused).await;
+    assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
+    assert!(refused.contains("retry-after: 1\r\n"), "{refused}");
+    first.write_all(b"67890").await.unwrap();
+    let mut piece = vec![0; 4_096];
+    let length = within(first.read(&mut piece)).await.unwrap();
+    assert!(piece[..length].starts_with(b"HTTP/1.1 429"));
+    let mut third = server.connect(true).await;
+    third.write_all(head).await.unwrap();
+    third.write_all(b"67890").await.unwrap();
+    let length = within(third.read(&mut piece)).await.unwrap();
+    assert!(piece[..length].starts_with(b"HTTP/1.1 200"));
     server.end().await;
 }
 

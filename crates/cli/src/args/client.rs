@@ -69,9 +69,12 @@ pub(crate) struct Get {
     pub(crate) namespace: Namespace,
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// wide, json, yaml, name or jsonpath=TEMPLATE
+    /// wide, json, yaml, name, jsonpath=TEMPLATE or custom-columns=HEADER:PATH,…
     #[arg(long, short, value_name = "FORMAT")]
     pub(crate) output: Option<String>,
+    /// In the order of what stands there, such as .metadata.creationTimestamp
+    #[arg(long, value_name = "PATH")]
+    pub(crate) sort_by: Option<String>,
     /// Go on and print what changes
     #[arg(long, short)]
     pub(crate) watch: bool,
@@ -105,11 +108,14 @@ pub(crate) struct Describe {
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
     /// The Pod
-    #[arg(value_name = "POD")]
-    pub(crate) pod: String,
+    #[arg(value_name = "POD", required_unless_present = "selector")]
+    pub(crate) pod: Option<String>,
     /// The container, if the Pod has several
     #[arg(value_name = "CONTAINER", conflicts_with = "container")]
     pub(crate) second: Option<String>,
+    /// The logs of all Pods with such labels instead, the last 10 lines of each unless --tail says otherwise
+    #[arg(long, short = 'l', value_name = "SELECTOR", conflicts_with = "pod")]
+    pub(crate) selector: Option<String>,
     /// The container, if the Pod has several
     #[arg(long, short, value_name = "NAME")]
     pub(crate) container: Option<String>,
@@ -122,8 +128,8 @@ pub(crate) struct Logs {
     #[arg(long, short)]
     pub(crate) previous: bool,
     /// Only so many last lines; -1 for all
-    #[arg(long, value_name = "N", default_value_t = -1, allow_negative_numbers = true)]
-    pub(crate) tail: i64,
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) tail: Option<i64>,
     /// Only what is younger, such as 30s, 5m or 1h
     #[arg(long, value_name = "DUR", value_parser = crate::duration::parse)]
     pub(crate) since: Option<Duration>,
@@ -139,7 +145,7 @@ pub(crate) struct Logs {
     /// The logs of all containers
     #[arg(long)]
     pub(crate) all_containers: bool,
-    /// Begin each line with its container
+    /// Begin each line with its Pod and container
     #[arg(long)]
     pub(crate) prefix: bool,
 }

@@ -7,7 +7,9 @@ use crate::args::{Get, Places, Selection};
 use crate::client::{Ask, Client, JSON, Place, Refusal, TABLE};
 use crate::failure::Failure;
 use crate::kinds::{self, Target};
+use crate::print::columns::Columns;
 use crate::print::form::Form;
+use crate::print::order::Order;
 use crate::print::table::Table;
 use crate::screen;
 
@@ -16,6 +18,10 @@ pub(crate) fn get(places: &Places, get: &Get) -> Result<u8, Failure> {
     let client = Client::of(places)?;
     let targets = kinds::targets(&get.what)?;
     let form = Form::parse(get.output.as_deref())?;
+    let order = match get.sort_by.as_deref() {
+        Some(path) => Some(Order::parse(path)?),
+        None => None,
+    };
     Client::run(async {
         if get.watch || get.watch_only {
             let [target] = targets.as_slice() else {
@@ -23,11 +29,14 @@ pub(crate) fn get(places: &Places, get: &Get) -> Result<u8, Failure> {
                     "you may only specify a single resource type or name to watch",
                 ));
             };
+            if order.is_some() {
+                screen::error("Warning: --sort-by counts for nothing in a watch");
+            }
             return watch(&client, get, target, &form).await;
         }
         match form {
-            Form::Table { is_wide } => tables(&client, get, &targets, is_wide).await,
-            form => objects(&client, get, &targets, &form).await,
+            Form::Table { is_wide } => tables(&client, get, &targets, (is_wide, order)).await,
+            form => objects(&client, get, &targets, (&form, order)).await,
         }
     })
 }
@@ -88,12 +97,13 @@ async fn tables(
     client: &Client,
     get: &Get,
     targets: &[Target],
-    is_wide: bool,
+    (is_wide, order): (bool, Option<Order>),
 ) -> Result<u8, Failure> {
     let mut missing = Missing(Vec::new());
     let mut found: Vec<(Resource, Table)> = Vec::new();
     for target in targets {
-        let mut ask = Ask::get(place(get, target)?);
+        let whole = order.is_some().then_some("Object");
+        let mut ask = Ask::get(place(get, target)?.with_some("includeObject", whole));
         ask.accept = TABLE;
         let Some(answer) = missing.note(get, client.json(ask).await)? else {
             continue;
@@ -118,6 +128,9 @@ async fn tables(
         .any(|target| target.resource != targets[0].resource);
     let mut text = String::new();
     for (resource, table) in &mut found {
+        if let Some(order) = &order {
+            table.sort(order)?;
+        }
         if several {
             table.kind = Some(kinds::singular(*resource));
         }
@@ -144,7 +157,7 @@ async fn objects(
     client: &Client,
     get: &Get,
     targets: &[Target],
-    form: &Form,
+    (form, order): (&Form, Option<Order>),
 ) -> Result<u8, Failure> {
     let mut missing = Missing(Vec::new());
     let mut objects = Vec::new();
@@ -156,9 +169,13 @@ async fn objects(
             None => {}
         }
     }
+    if let Some(order) = &order {
+        order.sort(&mut objects, |object| object)?;
+    }
     let is_one = targets.len() == 1 && targets[0].name.is_some();
     let text = match (form, objects.as_slice()) {
         (_, []) if is_one => String::new(),
+        (Form::Columns(_), all) => form.rows(all.iter(), !get.no_headers, &mut Columns::default()),
         (_, [one]) if is_one => form.text(one),
         (Form::Name, all) => all.iter().map(|object| form.text(object)).collect(),
         (form, all) => form.text(&json!({
@@ -240,6 +257,7 @@ struct Show<'a> {
     table: Table,
     form: &'a Form,
     with_headers: bool,
+    widths: Columns,
 }
 
 impl<'a> Show<'a> {
@@ -252,6 +270,7 @@ impl<'a> Show<'a> {
             table,
             form,
             with_headers,
+            widths: Columns::default(),
         }
     }
 
@@ -274,6 +293,11 @@ impl<'a> Show<'a> {
                 self.with_headers = false;
                 self.table.clear();
                 text
+            }
+            Form::Columns(_) => {
+                let with_headers = std::mem::take(&mut self.with_headers);
+                let one = std::iter::once(object);
+                self.form.rows(one, with_headers, &mut self.widths)
             }
             form => form.text(object),
         };

@@ -5,14 +5,16 @@ use std::io::Write;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use outrigger_api::Resource;
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::exec::{containers, default_container};
+use super::get::items;
 use crate::args::{Logs, Places};
 use crate::client::{Ask, Client, Place};
 use crate::failure::Failure;
-use crate::kinds;
+use crate::{kinds, screen};
 
 /// Pieces of logs that wait to be printed.
 const WAITING: usize = 16;
@@ -21,25 +23,14 @@ const WAITING: usize = 16;
 pub(crate) fn logs(places: &Places, logs: &Logs) -> Result<u8, Failure> {
     let client = Client::of(places)?;
     Client::run(async {
-        let name = kinds::pod(&logs.pod)?;
-        let place = Place::one(Resource::Pods, &logs.namespace.name, name);
-        let pod = client.json(Ask::get(place.clone())).await?;
-        let wanted = logs.container.as_ref().or(logs.second.as_ref());
-        let names = match wanted {
-            Some(name) => vec![name.clone()],
-            None if logs.all_containers => in_order(containers(&pod)),
-            None => vec![default_container(&pod, false)?],
-        };
-        let place = query(place.below("log"), logs);
-        let sources = names.into_iter().map(|container| {
-            let prefix = format!("[pod/{name}/{container}] ");
-            Source {
-                client: client.clone(),
-                place: place.clone().with("container", container),
-                prefix: logs.prefix.then_some(prefix),
-            }
-        });
-        let sources: Vec<Source> = sources.collect();
+        let mut sources = Vec::new();
+        for pod in pods(&client, logs).await? {
+            sources.extend(sources_of(&client, logs, &pod)?);
+        }
+        if sources.is_empty() {
+            let namespace = &logs.namespace.name;
+            screen::error(&format!("No resources found in {namespace} namespace."));
+        }
         if logs.follow && sources.len() > 1 {
             return together(sources).await;
         }
@@ -50,6 +41,37 @@ pub(crate) fn logs(places: &Places, logs: &Logs) -> Result<u8, Failure> {
         }
         Ok(0)
     })
+}
+
+/// The Pods that are meant.
+async fn pods(client: &Client, logs: &Logs) -> Result<Vec<Value>, Failure> {
+    let namespace = &logs.namespace.name;
+    if let Some(pod) = &logs.pod {
+        let place = Place::one(Resource::Pods, namespace, kinds::pod(pod)?);
+        return Ok(vec![client.json(Ask::get(place)).await?]);
+    }
+    let all = Place::all(Resource::Pods, Some(namespace));
+    let selected = all.with_some("labelSelector", logs.selector.as_deref());
+    Ok(items(client.json(Ask::get(selected)).await?))
+}
+
+/// The logs of a Pod that are meant.
+fn sources_of(client: &Client, logs: &Logs, pod: &Value) -> Result<Vec<Source>, Failure> {
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    let wanted = logs.container.as_ref().or(logs.second.as_ref());
+    let names = match wanted {
+        Some(name) => vec![name.clone()],
+        None if logs.all_containers => in_order(containers(pod)),
+        None => vec![default_container(pod, false)?],
+    };
+    let place = Place::one(Resource::Pods, &logs.namespace.name, name);
+    let place = query(place.below("log"), logs);
+    let source = |container: String| Source {
+        client: client.clone(),
+        prefix: logs.prefix.then(|| format!("[pod/{name}/{container}] ")),
+        place: place.clone().with("container", container),
+    };
+    Ok(names.into_iter().map(source).collect())
 }
 
 /// Containers in the order in which they begin.
@@ -64,7 +86,9 @@ fn in_order(mut names: Vec<(String, &'static str)>) -> Vec<String> {
 
 fn query(place: Place, logs: &Logs) -> Place {
     let since_s = logs.since.map(|since| since.as_secs().max(1));
-    let tail = u64::try_from(logs.tail).ok();
+    // As of kubectl: many Pods say too much.
+    let unasked = if logs.selector.is_some() { 10 } else { -1 };
+    let tail = u64::try_from(logs.tail.unwrap_or(unasked)).ok();
     let flag = |is_set: bool| is_set.then_some(true);
     place
         .with_some("follow", flag(logs.follow))

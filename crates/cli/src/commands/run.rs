@@ -1,7 +1,7 @@
 //! `outrigger run FILE…`: Pods live here and now, and their exit code is ours.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use outrigger_node::{Finished, Handle, Lease, Missing, Node, Program, Settings, Source};
 use outrigger_pod::manifest::{Manifest, Problem, SourceFile};
@@ -241,7 +241,11 @@ struct Requests {
     terminations: Signal,
     hang_ups: Signal,
     seen: u32,
+    last: Option<(&'static str, Instant)>,
 }
+
+/// `timeout` and others send a signal to us and then to our whole group: within this time it is the same wish.
+const SAME_WISH: Duration = Duration::from_millis(50);
 
 /// One request.
 struct Request {
@@ -256,15 +260,25 @@ impl Requests {
             terminations: signal(SignalKind::terminate())?,
             hang_ups: signal(SignalKind::hangup())?,
             seen: 0,
+            last: None,
         })
     }
 
     async fn next(&mut self) -> Request {
-        let name = tokio::select! {
-            _ = self.interrupts.recv() => "SIGINT",
-            _ = self.terminations.recv() => "SIGTERM",
-            _ = self.hang_ups.recv() => "SIGHUP",
+        let name = loop {
+            let name = tokio::select! {
+                _ = self.interrupts.recv() => "SIGINT",
+                _ = self.terminations.recv() => "SIGTERM",
+                _ = self.hang_ups.recv() => "SIGHUP",
+            };
+            let echo = self
+                .last
+                .is_some_and(|(last, at)| last == name && at.elapsed() < SAME_WISH);
+            if !echo {
+                break name;
+            }
         };
+        self.last = Some((name, Instant::now()));
         self.seen += 1;
         Request {
             name,

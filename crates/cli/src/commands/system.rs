@@ -52,7 +52,7 @@ async fn info(client: &Client, places: &Places, as_json: bool) -> Result<u8, Fai
         let ready = client.text(Ask::get(Place::path("/readyz"))).await;
         facts["ready"] = match ready {
             Ok(_) => "yes".into(),
-            Err(refusal) => Failure::from(refusal).0.into(),
+            Err(refusal) => not_ready(&Failure::from(refusal).0).into(),
         };
         let pods = items(
             client
@@ -65,6 +65,7 @@ async fn info(client: &Client, places: &Places, as_json: bool) -> Result<u8, Fai
             let count = phases.get(phase).and_then(Value::as_u64).unwrap_or(0);
             phases.insert(phase.to_owned(), (count + 1).into());
         }
+        facts["left"] = pods.iter().filter_map(left).collect();
         facts["pods"] = pods.len().into();
         facts["phases"] = phases.into();
         let metrics = client.text(Ask::get(Place::path("/metrics"))).await?;
@@ -80,6 +81,28 @@ async fn info(client: &Client, places: &Places, as_json: bool) -> Result<u8, Fai
         None => Ok(0),
         Some(failure) => Err(failure),
     }
+}
+
+/// What `/readyz` says of a daemon that is not ready: a line for each thing that is wrong, between others.
+fn not_ready(said: &str) -> String {
+    let wrong: Vec<&str> = said
+        .lines()
+        .filter_map(|line| Some(line.split_once("[-]")?.1))
+        .collect();
+    match wrong.as_slice() {
+        [] => format!("no: {said}"),
+        wrong => format!("no: {}", wrong.join("; ")),
+    }
+}
+
+/// A Pod that the daemon found and could not take up, and why.
+fn left(pod: &Value) -> Option<Value> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (status, metadata) = (&pod["status"], &pod["metadata"]);
+    (status["reason"] == "NotTakenUp").then(|| {
+        let (namespace, name) = (text(&metadata["namespace"]), text(&metadata["name"]));
+        format!("{namespace}/{name}: {}", text(&status["message"])).into()
+    })
 }
 
 /// The facts for people.
@@ -107,6 +130,9 @@ fn told(facts: &Value) -> String {
         };
         lines.push(("Ready", text("ready")));
         lines.push(("Pods", pods));
+        let left = facts["left"].as_array().into_iter().flatten();
+        let left = left.map(|pod| pod.as_str().unwrap_or_default().to_owned());
+        lines.extend(left.map(|pod| ("Not taken up", pod)));
         if let Some(bytes) = facts["memoryBytes"].as_f64() {
             lines.push(("Memory", format!("{:.1} MiB", bytes / f64::from(1 << 20))));
         }
@@ -274,6 +300,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_not_ready_is_told_on_one_line() {
+        assert_eq!(
+            not_ready("error: [-]/var is full\nreadyz check failed"),
+            "no: /var is full"
+        );
+        assert_eq!(not_ready("error: too busy"), "no: error: too busy");
+    }
+
+    #[test]
     fn the_images_of_a_pod_are_all_those_of_its_containers() {
         let pod = json!({
             "spec": { "containers": [{ "image": "app:v1" }], "initContainers": [{ "image": "host:/" }] },
@@ -293,6 +328,18 @@ mod tests {
             Some(1.5e7)
         );
         assert_eq!(number(metrics, "other"), None);
+    }
+
+    #[test]
+    fn a_pod_that_could_not_be_taken_up_is_told_with_the_cause() {
+        let metadata = json!({ "namespace": "shop", "name": "web" });
+        let status = json!({ "reason": "NotTakenUp", "message": "it is locked" });
+        let line = left(&json!({ "metadata": metadata, "status": status }));
+        assert_eq!(line, Some("shop/web: it is locked".into()));
+        let facts = json!({ "daemon": "1", "left": [line] });
+        let expected = "Not taken up:    shop/web: it is locked\n";
+        assert!(told(&facts).contains(expected), "{}", told(&facts));
+        assert_eq!(left(&json!({ "status": { "phase": "Running" } })), None);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use super::columns::{self, Columns, cell};
 use super::jsonpath::Template;
-use super::{columns, yaml};
+use super::yaml;
 use crate::failure::Failure;
 
 /// A form.
@@ -19,6 +20,8 @@ pub(crate) enum Form {
     Name,
     /// What a template shows.
     Path(Template),
+    /// A table whose columns are headers and what is below them.
+    Columns(Vec<(String, Template)>),
 }
 
 impl Form {
@@ -30,16 +33,44 @@ impl Form {
             Some("json") => Form::Json,
             Some("yaml") => Form::Yaml,
             Some("name") => Form::Name,
-            Some(other) => match other.strip_prefix("jsonpath=") {
-                Some(template) => Form::Path(Template::parse(template).map_err(Failure::say)?),
-                None => {
+            Some(other) => match other.split_once('=') {
+                Some(("jsonpath", template)) => {
+                    Form::Path(Template::parse(template).map_err(Failure::say)?)
+                }
+                Some(("custom-columns", columns)) => Form::Columns(custom(columns)?),
+                _ => {
                     return Err(Failure::say(format!(
                         "unable to match a printer suitable for the output format {other:?}, allowed formats are: \
-                         json,jsonpath,name,wide,yaml"
+                         custom-columns=HEADER:PATH,…, json, jsonpath=TEMPLATE, name, wide, yaml; kubectl has more"
                     )));
                 }
             },
         })
+    }
+
+    /// Some objects as a table of custom columns; `columns` remembers how wide they were.
+    pub(crate) fn rows<'a>(
+        &self,
+        objects: impl Iterator<Item = &'a Value>,
+        with_headers: bool,
+        widths: &mut Columns,
+    ) -> String {
+        let Form::Columns(columns) = self else {
+            return String::new();
+        };
+        let headers = || columns.iter().map(|(header, _)| header.clone()).collect();
+        let mut rows: Vec<Vec<String>> = with_headers.then(headers).into_iter().collect();
+        rows.extend(objects.map(|object| {
+            let below = |(_, template): &(String, Template)| match template.find(object) {
+                found if found.is_empty() => "<none>".to_owned(),
+                found => {
+                    let found: Vec<String> = found.into_iter().map(cell).collect();
+                    found.join(",")
+                }
+            };
+            columns.iter().map(below).collect()
+        }));
+        widths.rows(&rows)
     }
 
     /// An object in this form; in that of a table only its name.
@@ -48,9 +79,26 @@ impl Form {
             Form::Json => json(object),
             Form::Yaml => yaml::text(object),
             Form::Path(template) => columns::harmless(&template.show(object)),
+            Form::Columns(_) => self.rows(std::iter::once(object), true, &mut Columns::default()),
             Form::Name | Form::Table { .. } => format!("{}\n", name(object)),
         }
     }
+}
+
+/// Reads `HEADER:PATH,HEADER:PATH`.
+fn custom(text: &str) -> Result<Vec<(String, Template)>, Failure> {
+    let mut columns = Vec::new();
+    for column in text.split(',') {
+        let Some((header, path)) = column.split_once(':').filter(|(_, path)| !path.is_empty())
+        else {
+            return Err(Failure::say(format!(
+                "unexpected custom-columns spec: {column:?}, expected <header>:<json-path-expr>"
+            )));
+        };
+        let template = Template::parse(path).map_err(Failure::say)?;
+        columns.push((header.to_owned(), template));
+    }
+    Ok(columns)
 }
 
 /// `pod/web`
@@ -86,6 +134,17 @@ mod tests {
         assert_eq!(text("jsonpath={.metadata.name}"), "web");
         assert_eq!(text("yaml"), "kind: Pod\nmetadata:\n  name: web\n");
         assert!(text("json").starts_with("{\n    \"kind\": \"Pod\",\n"));
-        assert!(Form::parse(Some("xml")).is_err());
+        assert_eq!(
+            text("custom-columns=NAME:.metadata.name,NODE:.spec.nodeName"),
+            "NAME   NODE\nweb    <none>\n"
+        );
+        for bad in [
+            "xml",
+            "custom-columns=NAME",
+            "custom-columns=",
+            "go-template={{.x}}",
+        ] {
+            assert!(Form::parse(Some(bad)).is_err(), "{bad}");
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! What does `{.status.phase}` show of an object? The part of kubectl's JSONPath that points at things:
-//! keys, indexes, `*` and filters such as `[?(@.type=="Ready")]`.
+//! keys, indexes, `*`, filters such as `[?(@.type=="Ready")]`, and `{range .items[*]}…{end}`.
 
 use serde_json::Value;
 
@@ -13,6 +13,8 @@ pub(crate) struct Template {
 enum Part {
     Text(String),
     Way(Vec<Step>),
+    /// The parts once for each value at the end of a way.
+    Range(Vec<Step>, Vec<Part>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,14 +37,27 @@ impl Template {
             });
         }
         let mut rest = text;
+        let mut ranges = Vec::new();
         while let Some(open) = rest.find('{') {
             if open > 0 {
                 parts.push(Part::Text(rest[..open].to_owned()));
             }
             let inner = &rest[open + 1..];
             let close = closing(inner).ok_or_else(|| format!("{text:?}: a brace is not closed"))?;
-            parts.push(part(&inner[..close])?);
+            let word = inner[..close].trim();
+            if let Some(over) = word.strip_prefix("range ") {
+                ranges.push((relative(over)?, std::mem::take(&mut parts)));
+            } else if word == "end" {
+                let (way, before) = ranges.pop().ok_or("an end without a range")?;
+                let inside = std::mem::replace(&mut parts, before);
+                parts.push(Part::Range(way, inside));
+            } else {
+                parts.push(part(word)?);
+            }
             rest = &inner[close + 1..];
+        }
+        if !ranges.is_empty() {
+            return Err(format!("{text:?}: a range without {{end}}"));
         }
         if !rest.is_empty() {
             parts.push(Part::Text(rest.to_owned()));
@@ -52,24 +67,32 @@ impl Template {
 
     /// What it shows.
     pub(crate) fn show(&self, object: &Value) -> String {
-        let show = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Way(way) => {
-                let found: Vec<String> = follow(vec![object], way).into_iter().map(plain).collect();
-                found.join(" ")
-            }
-        };
-        self.parts.iter().map(show).collect()
+        show(&self.parts, object)
     }
 
     /// The values that it points at.
     pub(crate) fn find<'a>(&self, object: &'a Value) -> Vec<&'a Value> {
         let ways = self.parts.iter().filter_map(|part| match part {
             Part::Way(way) => Some(way),
-            Part::Text(_) => None,
+            Part::Text(_) | Part::Range(..) => None,
         });
         ways.flat_map(|way| follow(vec![object], way)).collect()
     }
+}
+
+fn show(parts: &[Part], object: &Value) -> String {
+    let one = |part: &Part| match part {
+        Part::Text(text) => text.clone(),
+        Part::Way(way) => {
+            let found = follow(vec![object], way);
+            found.into_iter().map(plain).collect::<Vec<_>>().join(" ")
+        }
+        Part::Range(way, inside) => {
+            let found = follow(vec![object], way);
+            found.into_iter().map(|each| show(inside, each)).collect()
+        }
+    };
+    parts.iter().map(one).collect()
 }
 
 /// The closing brace, but for those in quotes.
@@ -91,10 +114,13 @@ fn part(text: &str) -> Result<Part, String> {
     if let Some(quoted) = unquoted(text) {
         return Ok(Part::Text(quoted.replace("\\n", "\n").replace("\\t", "\t")));
     }
-    if text.starts_with("range") || text == "end" {
-        return Err("range and end are not supported; ask for -o json and use jq".to_owned());
-    }
-    way(text.strip_prefix(['$', '@']).unwrap_or(text)).map(Part::Way)
+    relative(text).map(Part::Way)
+}
+
+/// A way from where one stands.
+fn relative(text: &str) -> Result<Vec<Step>, String> {
+    let text = text.trim();
+    way(text.strip_prefix(['$', '@']).unwrap_or(text))
 }
 
 fn unquoted(text: &str) -> Option<&str> {
@@ -242,6 +268,10 @@ mod tests {
             ("{.metadata.annotations.a\\.b/c}", "d"),
             ("{.metadata.annotations['a\\.b/c']}", "d"),
             ("{.nothing.there}", ""),
+            (
+                "{range .status.conditions[*]}{.type}{\"\\n\"}{end}.",
+                "Ready\nX\n.",
+            ),
         ] {
             let read = Template::parse(template).unwrap();
             assert_eq!(read.show(&object), shown, "{template}");
@@ -252,7 +282,8 @@ mod tests {
     fn what_is_no_template_is_refused() {
         for text in [
             "{.a",
-            "{range .items[*]}{end}",
+            "{range .items[*]}{.a}",
+            "{.a}{end}",
             "{.a[}",
             "{.a..b}",
             "{.a[x]}",

@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use super::columns::{Columns, cell};
+use super::order::Order;
+use crate::failure::Failure;
 
 /// Rows of one kind of object.
 #[derive(Debug, Default)]
@@ -53,6 +55,11 @@ impl Table {
         }
         let rows = answer["rows"].as_array();
         self.rows.extend(rows.into_iter().flatten().cloned());
+    }
+
+    /// Sorts the rows, which must have come with their whole objects.
+    pub(crate) fn sort(&mut self, order: &Order) -> Result<(), Failure> {
+        order.sort(&mut self.rows, |row| &row["object"])
     }
 
     /// Whether there is no row.

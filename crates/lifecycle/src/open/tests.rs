@@ -4,6 +4,7 @@ use outrigger_pod::{Kind, RestartPolicy, Slot};
 
 use super::open_steps;
 use crate::fixture::{container, exited, pod, seen, started};
+use crate::plan;
 use crate::{Because, Fact, HookKind, Step, StopCause};
 
 const M: Slot = Slot(0);
@@ -40,6 +41,21 @@ fn a_sandbox_is_prepared_or_released_again_until_it_is() {
     assert_eq!(after(&[began(prepare), Fact::SandboxReady]), []);
     assert_eq!(after(&[began(release.clone())]), vec![release.clone()]);
     assert_eq!(after(&[began(release), Fact::SandboxReleased]), []);
+}
+
+#[test]
+fn a_sandbox_that_is_lost_while_it_is_released_is_not_released_a_second_time_beside_the_first() {
+    let pod = pod(RestartPolicy::Always, vec![container(Kind::Main, "m")]);
+    let facts = [
+        Fact::DeleteRequested { grace_s: Some(0) },
+        Fact::SandboxReady,
+        began(Step::ReleaseSandbox),
+        Fact::SandboxLost,
+    ];
+    let lost = seen(&pod, &facts);
+    assert_eq!(plan(&pod, &lost, crate::Time::from_ms(9_000)).steps, []);
+    // A node that comes back takes the one release up again.
+    assert_eq!(open_steps(&pod, &lost), [Step::ReleaseSandbox]);
 }
 
 #[test]

@@ -95,3 +95,31 @@ fn one_that_needs_a_restart_stops_the_container() {
     };
     assert_eq!(plan.steps, [(stop, Because::Stopping(StopCause::Resize))]);
 }
+
+#[test]
+fn one_container_is_resized_after_the_other() {
+    let with = |amount: &str| {
+        let mains = ["m", "n"].map(|name| {
+            let mut main = container(Kind::Main, name);
+            let resources = serde_json::json!({ "limits": { "cpu": amount } });
+            main.spec.resources = serde_json::from_value(resources).expect("resources");
+            main
+        });
+        pod(RestartPolicy::Always, mains.to_vec())
+    };
+    let mut facts = vec![Fact::SandboxReady];
+    facts.extend(started(0, 0));
+    facts.extend(started(1, 0));
+    let mut seen = seen(&with("1"), &facts);
+    let pod = with("2");
+    let step = |slot| {
+        let slot = Slot(slot);
+        (Step::Resize { slot, attempt: 0 }, Because::ResizeAsked)
+    };
+    assert_eq!(at(&pod, &mut seen, 50, &Fact::Updated).steps, [step(0)]);
+    let (first, because) = step(0);
+    let began = Fact::Began(first, because);
+    assert_eq!(at(&pod, &mut seen, 51, &began).steps, []);
+    let refused = resized(Err("too small".to_owned()));
+    assert_eq!(at(&pod, &mut seen, 52, &refused).steps, [step(1)]);
+}

@@ -1,7 +1,7 @@
-use outrigger_pod::{Container, HookAction, Kind, Pod, RestartPolicy};
+use outrigger_pod::{Container, HookAction, Kind, Pod, RestartPolicy, Slot};
 
 use crate::fixture::{container, exited, pod, probe, seen, started};
-use crate::{Because, Ending, Fact, Phase, Seen, State, Status, Step, Time};
+use crate::{Because, Ending, Fact, Phase, Seen, StartFailure, State, Status, Step, Time};
 
 use RestartPolicy::{Always, Never};
 
@@ -129,6 +129,32 @@ fn a_crashed_main_leaves_the_pod_running_and_initialized_but_not_ready() {
     assert_eq!(waiting(&main.state), "CrashLoopBackOff");
     assert_eq!(main.restart_count, 1);
     assert_eq!(main.last.as_ref().map(|(_, exit)| exit.code), Some(1));
+}
+
+#[test]
+fn a_start_that_fails_for_want_of_its_image_is_no_restart() {
+    let pod = pod(Always, init_side_main());
+    let no_image = |attempt| Fact::StartFailed {
+        slot: Slot(2),
+        attempt,
+        failure: StartFailure {
+            reason: "ErrImagePull".to_owned(),
+            message: String::new(),
+            created: false,
+        },
+    };
+    let mut facts = all_up();
+    for attempt in [1, 2] {
+        facts.push(exited(2, attempt - 1, 1));
+        let [begin, up] = started(2, attempt);
+        facts.extend([begin.clone(), no_image(attempt)]);
+        let main = after(&pod, &facts).containers.remove(2);
+        assert_eq!(waiting(&main.state), "ErrImagePull");
+        assert_eq!(main.restart_count, attempt - 1);
+        facts.extend([begin, up]);
+        let main = after(&pod, &facts).containers.remove(2);
+        assert_eq!(main.restart_count, attempt);
+    }
 }
 
 #[test]

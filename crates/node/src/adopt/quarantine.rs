@@ -42,7 +42,10 @@ pub(super) async fn quarantine(path: &Path, around: &Arc<Surroundings>) {
     let left = match locked.await {
         Ok(lock) => {
             let mut left = end(&uid, &dirs, around).await;
-            left.extend(remove(uid.clone(), dirs, around, lock).await);
+            // What is left has its ledger, by which the next daemon finds it.
+            if left.is_empty() {
+                left.extend(remove(uid.clone(), dirs, around, lock).await);
+            }
             left
         }
         Err(problem) => vec![problem],
@@ -52,8 +55,8 @@ pub(super) async fn quarantine(path: &Path, around: &Arc<Surroundings>) {
     }
 }
 
-/// Ends its processes, and removes its cgroup; gives what is left.
-async fn end(uid: &PodUid, dirs: &PodDirectories, around: &Surroundings) -> Vec<String> {
+/// Ends the processes of a Pod of which nothing is known, and removes its cgroup; gives what is left.
+pub(crate) async fn end(uid: &PodUid, dirs: &PodDirectories, around: &Surroundings) -> Vec<String> {
     let socket = dirs.socket();
     let greeting = Shim::connect(&socket, 0);
     match tokio::time::timeout(ANSWER_WITHIN, greeting).await {
@@ -69,7 +72,9 @@ async fn end(uid: &PodUid, dirs: &PodDirectories, around: &Surroundings) -> Vec<
     }
     until_gone(&socket).await;
     // Nobody reads the events any more, and a damaged ledger would keep the next shim from its work.
-    std::fs::remove_file(dirs.ledger()).ok();
+    if let Err(error) = std::fs::File::create(dirs.ledger()) {
+        return vec![format!("empty {}: {error}", dirs.ledger().display())];
+    }
     let mut left = Vec::new();
     for class in CLASSES {
         let cgroup = format!("{}{class}/pod{uid}", around.settings.cgroup);

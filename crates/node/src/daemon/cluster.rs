@@ -45,10 +45,7 @@ impl Ward {
         counts: Arc<Mutex<Counts>>,
     ) -> Ward {
         Ward {
-            logs: Logs {
-                store: store.clone(),
-                directory: directories.logs.clone(),
-            },
+            logs: Logs::new(store.clone(), directories.logs.clone()),
             usages: Usages::default(),
             root: directories.root.clone(),
             residents,

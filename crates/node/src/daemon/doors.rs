@@ -1,6 +1,7 @@
 //! Where do requests come in? The API has a thread and a runtime of its own: however many clients there
 //! are, the loop over the Pods and their probes are not kept waiting.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -40,9 +41,6 @@ impl Doors {
         let names = [host.to_owned(), listen.ip().to_string()];
         let pki = outrigger_api::prepare_pki(root, &names, SystemTime::now())
             .map_err(|error| chain(&error))?;
-        let server = format!("https://{listen}");
-        outrigger_api::write_kubeconfig(&settings.kubeconfig, &server, &pki)
-            .map_err(|error| chain(&error))?;
         let tls = pki.server_config().map_err(|error| chain(&error))?;
         if let Some(folder) = settings.socket.parent() {
             make(folder, 0o711)?;
@@ -50,6 +48,10 @@ impl Doors {
         let unix = outrigger_api::listen_unix(&settings.socket).map_err(|error| chain(&error))?;
         tcp.set_nonblocking(true)
             .map_err(|error| format!("listen on {listen}: {error}"))?;
+        // Only now is it certain that nobody else serves here: the file may be the one of a daemon that does.
+        let server = format!("https://{}", reached_at(listen));
+        outrigger_api::write_kubeconfig(&settings.kubeconfig, &server, &pki)
+            .map_err(|error| chain(&error))?;
 
         let relax = settings.relax;
         let front = Arc::new(Front::new(store, Arc::new(ward), host));
@@ -107,6 +109,33 @@ impl Doors {
         }
         if let Err(error) = std::fs::remove_file(&self.socket) {
             tracing::warn!("remove {}: {error}", self.socket.display());
+        }
+    }
+}
+
+/// Where a client on this machine finds what listens there: one that listens at every address has none to be
+/// called by, and no certificate is valid for it.
+fn reached_at(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_listens_everywhere_is_reached_over_loopback() {
+        for (listen, reached) in [
+            ("0.0.0.0:6553", "127.0.0.1:6553"),
+            ("[::]:6553", "[::1]:6553"),
+            ("10.0.0.1:6553", "10.0.0.1:6553"),
+        ] {
+            assert_eq!(reached_at(listen.parse().unwrap()).to_string(), reached);
         }
     }
 }

@@ -88,7 +88,8 @@ pub(crate) fn of_fact(pod: &Pod, fact: &Fact) -> Vec<Incident> {
         Fact::Started { slot, .. } => {
             let name = &pod[*slot].name;
             vec![
-                Incident::normal("Created", format!("Created container: {name}")).of(pod, *slot),
+                pulled(pod, *slot),
+                created(pod, *slot),
                 Incident::normal("Started", format!("Started container {name}")).of(pod, *slot),
             ]
         }
@@ -134,6 +135,7 @@ pub(crate) fn of_fact(pod: &Pod, fact: &Fact) -> Vec<Incident> {
         | Fact::SandboxReleased
         | Fact::Exited { .. }
         | Fact::Updated
+        | Fact::SourcesChanged
         | Fact::NodeRestarted
         | Fact::DeleteRequested { .. } => Vec::new(),
     }
@@ -141,11 +143,6 @@ pub(crate) fn of_fact(pod: &Pod, fact: &Fact) -> Vec<Incident> {
 
 fn of_step(pod: &Pod, step: &Step, because: &Because) -> Vec<Incident> {
     match step {
-        Step::Start { slot, .. } => {
-            let image = pod[*slot].spec.image.as_deref().unwrap_or_default();
-            let text = format!("Container image {image:?} already present on machine");
-            vec![Incident::normal("Pulled", text).of(pod, *slot)]
-        }
         Step::Stop { slot, cause, .. } => {
             vec![Incident::normal("Killing", killing(pod, *slot, *cause)).of(pod, *slot)]
         }
@@ -190,23 +187,40 @@ fn killing(pod: &Pod, slot: Slot, cause: StopCause) -> String {
     }
 }
 
+fn pulled(pod: &Pod, slot: Slot) -> Incident {
+    let image = pod[slot].spec.image.as_deref().unwrap_or_default();
+    let text = format!("Container image {image:?} already present on machine");
+    Incident::normal("Pulled", text).of(pod, slot)
+}
+
+fn created(pod: &Pod, slot: Slot) -> Incident {
+    let text = format!("Created container: {}", pod[slot].name);
+    Incident::normal("Created", text).of(pod, slot)
+}
+
 fn of_failure(pod: &Pod, slot: Slot, failure: &StartFailure) -> Vec<Incident> {
-    let error = |text: &str| Incident::warning("Failed", format!("Error: {text}")).of(pod, slot);
+    let warning = |reason, text: String| Incident::warning(reason, text).of(pod, slot);
+    let error = |text: &str| warning("Failed", format!("Error: {text}"));
+    let image = |reason, text: String| vec![warning(reason, text), error(&failure.reason)];
     match failure.reason.as_str() {
         // The kubelet tells of the image, and then that the container failed.
-        "ErrImageNeverPull" | "InvalidImageName" => vec![
-            Incident::warning(
-                if failure.reason == "ErrImageNeverPull" {
-                    "ErrImageNeverPull"
-                } else {
-                    "InspectFailed"
-                },
-                failure.message.as_str(),
+        "ErrImageNeverPull" => image("ErrImageNeverPull", failure.message.clone()),
+        "InvalidImageName" => image("InspectFailed", failure.message.clone()),
+        "ErrImagePull" => {
+            let name = pod[slot].spec.image.as_deref().unwrap_or_default();
+            image(
+                "Failed",
+                format!("Failed to pull image {name:?}: {}", failure.message),
             )
-            .of(pod, slot),
-            error(&failure.reason),
-        ],
-        _ => vec![error(&failure.message)],
+        }
+        _ => {
+            let steps = [
+                Some(pulled(pod, slot)),
+                failure.created.then(|| created(pod, slot)),
+            ];
+            let steps = steps.into_iter().flatten();
+            steps.chain([error(&failure.message)]).collect()
+        }
     }
 }
 

@@ -1,18 +1,19 @@
 //! How does a container's log come to whoever asks? Its files are read piece by piece, oldest first, by
 //! the rules of the kubelet; a follower is fed until the container has ended and all is read.
 
+mod changes;
 mod choose;
 mod entries;
 mod files;
 mod tail;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use outrigger_api::{Bytes, Key, LogQuery, PodRef, Refused, Resource, Store};
 use serde_json::Value;
-use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
+use self::changes::{Changes, Ears};
 use self::choose::{Pick, pick};
 pub(super) use self::choose::{container_of, status_of};
 use self::entries::Entries;
@@ -20,19 +21,28 @@ use self::files::{Walk, attempts};
 
 /// How much is read at once, and how much may wait for a reader that is slow.
 const PIECE: usize = 128 << 10;
-/// How often a file is looked at while somebody follows it.
-const FOLLOWING: Duration = Duration::from_millis(200);
 
 /// Where a Pod's log is, and what says how its containers stand.
 #[derive(Clone)]
 pub(super) struct Logs {
     /// The objects, whose statuses say it.
-    pub(super) store: Store,
+    store: Store,
     /// Where all logs are.
-    pub(super) directory: PathBuf,
+    directory: PathBuf,
+    ears: Ears,
 }
 
 impl Logs {
+    /// Those in this directory, of the Pods of this store.
+    pub(super) fn new(store: Store, directory: PathBuf) -> Logs {
+        let ears = Ears::default();
+        Logs {
+            store,
+            directory,
+            ears,
+        }
+    }
+
     /// A container's log.
     pub(super) async fn read(&self, pod: &PodRef, query: LogQuery) -> Result<Bytes, Refused> {
         let object = self.object(pod)?;
@@ -62,16 +72,19 @@ impl Logs {
     }
 
     fn object(&self, pod: &PodRef) -> Result<std::sync::Arc<Value>, Refused> {
-        let key = Key {
-            resource: Resource::Pods,
-            namespace: pod.namespace.clone(),
-            name: pod.name.clone(),
-        };
-        let stored = self.store.get(&key);
+        let stored = self.store.get(&key(pod));
         stored
             .filter(|stored| stored.object["metadata"]["uid"].as_str() == Some(&pod.uid))
             .map(|stored| stored.object)
             .ok_or_else(|| Refused::NotFound(format!("pods {:?} not found", pod.name)))
+    }
+}
+
+fn key(pod: &PodRef) -> Key {
+    Key {
+        resource: Resource::Pods,
+        namespace: pod.namespace.clone(),
+        name: pod.name.clone(),
     }
 }
 
@@ -97,6 +110,11 @@ struct Feeding {
 impl Feeding {
     async fn feed(self, directory: PathBuf, query: LogQuery, mut writer: DuplexStream) {
         let attempt = self.attempt;
+        // Before anything is read, so that nothing is missed.
+        let mut changes = self.follow.then(|| {
+            let Logs { store, ears, .. } = &self.logs;
+            Changes::of(ears, &directory, store, key(&self.pod))
+        });
         let opened = tokio::task::spawn_blocking(move || {
             let mut walk = Walk::open(&directory, attempt);
             if let Some(lines) = query.tail_lines {
@@ -109,7 +127,7 @@ impl Feeding {
         };
         loop {
             // In this order: what is in the files after the container has ended is all there will be.
-            let complete = !self.follow || self.has_ended();
+            let complete = changes.is_none() || self.has_ended();
             let piece = tokio::task::spawn_blocking(move || {
                 let mut bytes = vec![0; PIECE];
                 let count = walk.read(&mut bytes);
@@ -125,24 +143,13 @@ impl Feeding {
                 return;
             }
             if count == 0 {
-                if complete {
+                let Some(changes) = changes.as_mut().filter(|_| !complete) else {
                     return;
-                }
-                if self.is_left(&mut writer).await {
+                };
+                if is_left(&mut writer, changes).await {
                     return;
                 }
             }
-        }
-    }
-
-    /// Waits for more to be written; says whether the reader went away meanwhile.
-    async fn is_left(&self, writer: &mut DuplexStream) -> bool {
-        use tokio::io::AsyncReadExt;
-        // Nobody writes to our side, so that it can be read only when the other side is gone.
-        let mut nothing = [0; 1];
-        tokio::select! {
-            _ = writer.read(&mut nothing) => true,
-            () = tokio::time::sleep(FOLLOWING) => false,
         }
     }
 
@@ -156,6 +163,16 @@ impl Feeding {
                 && status["restartCount"].as_u64() == Some(u64::from(self.attempt))
         });
         !runs
+    }
+}
+
+/// Waits for more to be written; says whether the reader went away meanwhile.
+async fn is_left(writer: &mut DuplexStream, changes: &mut Changes) -> bool {
+    // Nobody writes to our side, so that it can be read only when the other side is gone.
+    let mut nothing = [0; 1];
+    tokio::select! {
+        _ = writer.read(&mut nothing) => true,
+        () = changes.next() => false,
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use outrigger_api::{Change, Resource, Store};
 
 use self::decide::{Action, decide};
-use self::folder::{Complaint, Folder};
+use self::folder::{Complaint, Folder, WARNING};
 use self::watch::Changes;
 use super::events::Incident;
 use super::journal::Subject;
@@ -102,12 +102,15 @@ impl Manifests {
             let listed = self.store.list(resource, None).items;
             for action in decide(&wanted, resource, &listed) {
                 if let Action::Refuse { file, text } = &action {
-                    let complaint = Complaint::plain("NameConflict", file, text.clone());
+                    let complaint = Complaint::new("NameConflict", file, text.clone());
                     self.complain(&complaint, &mut told);
                     continue;
                 }
+                if let Some(text) = action.told() {
+                    tracing::info!("{text}");
+                }
                 if let Err(problem) = put::carry_out(&self.store, &self.host, action) {
-                    let complaint = Complaint::plain("FailedSync", "", problem);
+                    let complaint = Complaint::new("FailedSync", "", problem);
                     self.complain(&complaint, &mut told);
                 }
             }
@@ -119,7 +122,6 @@ impl Manifests {
     fn complain(&self, complaint: &Complaint, told: &mut BTreeSet<String>) {
         let id = format!("{} {} {}", complaint.reason, complaint.file, complaint.text);
         if !self.told.contains(&id) {
-            tracing::error!(file = %complaint.file, "{}", complaint.picture);
             let subject = Subject {
                 kind: "Node",
                 namespace: "default".to_owned(),
@@ -132,6 +134,10 @@ impl Manifests {
                 file if complaint.text.starts_with(file) => complaint.text.clone(),
                 file => format!("{file}: {}", complaint.text),
             };
+            match complaint.reason {
+                WARNING => tracing::warn!("{text}"),
+                _ => tracing::error!("{text}"),
+            }
             self.outbox
                 .tell(subject, Incident::warning(complaint.reason, text));
         }

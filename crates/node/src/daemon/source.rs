@@ -5,15 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
-use outrigger_api::{Change, Key, Notice, Resource, Store, Stored, Watch};
+use outrigger_api::{Change, Key, Notice, Resource, Store, StoreError, Stored, Watch, Write};
 use outrigger_pod::{Objects, Pod, PodUid};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::events::Incident;
 use super::journal::Subject;
 use super::objects;
 use super::publish::Outbox;
 use super::words;
+
+/// The reason in the status of a Pod that could not be taken up.
+const LEFT: &str = "NotTakenUp";
 
 /// Who carries out what is wanted.
 pub(crate) trait Orders {
@@ -60,8 +63,9 @@ pub(crate) struct Source<O> {
     /// All ConfigMaps and Secrets, as they were handed on last.
     objects: Objects,
     known: BTreeMap<PodUid, Known>,
-    /// Pods that may run and could not be taken up: a second life must not be begun beside the first.
-    left: BTreeSet<PodUid>,
+    /// Pods that may run and could not be taken up, and why: a second life must not be begun beside the
+    /// first.
+    left: BTreeMap<PodUid, String>,
 }
 
 impl<O: Orders> Source<O> {
@@ -73,14 +77,20 @@ impl<O: Orders> Source<O> {
             outbox,
             objects: Objects::default(),
             known: BTreeMap::new(),
-            left: BTreeSet::new(),
+            left: BTreeMap::new(),
         }
     }
 
     /// Takes up Pods that the node adopted: what they were adopted with counts as known. Those that are
-    /// `left` wait for the next daemon.
-    pub(crate) fn adopted(&mut self, pods: &[Arc<Pod>], left: BTreeSet<PodUid>) {
+    /// `left` wait for the next daemon, which is told.
+    pub(crate) fn adopted(&mut self, pods: &[Arc<Pod>], left: BTreeMap<PodUid, String>) {
         self.left = left;
+        for stored in self.store.list(Resource::Pods, None).items {
+            let problem = uid(&stored).and_then(|uid| Some((self.left.get(&uid)?, uid)));
+            if let Some((problem, uid)) = problem {
+                self.tell_left(&stored, uid, problem);
+            }
+        }
         for pod in pods {
             let object = serde_json::to_value(&pod.manifest).unwrap_or_default();
             let known = Known {
@@ -89,6 +99,29 @@ impl<O: Orders> Source<O> {
             };
             self.known.insert(pod.uid.clone(), known);
         }
+    }
+
+    /// Shows a Pod of which nobody knows how it is.
+    fn tell_left(&self, stored: &Stored, uid: PodUid, problem: &str) {
+        let text = format!(
+            "It is left as it is, and may run, until the daemon is started again: {problem}"
+        );
+        let status = json!({ "phase": "Unknown", "reason": LEFT, "message": text });
+        let shown = self.store.write(&stored.key, |stored| {
+            Ok::<_, StoreError>(match stored {
+                Some(stored) => {
+                    let mut object = Value::clone(&stored.object);
+                    object["status"] = status;
+                    Write::Volatile(object)
+                }
+                None => Write::Keep,
+            })
+        });
+        if let Err(error) = shown {
+            tracing::error!(pod = %stored.key.name, "show its status: {error}");
+        }
+        self.outbox
+            .tell(subject(stored, uid), Incident::warning(LEFT, text));
     }
 
     /// The uids of all Pods that the store lists.
@@ -174,7 +207,8 @@ impl<O: Orders> Source<O> {
     /// Hands on what is new in a Pod's object.
     fn see(&mut self, stored: Stored) {
         let Some(uid) = uid(&stored) else { return };
-        if self.left.contains(&uid) {
+        let waits_for_the_node = stored.object["spec"]["nodeName"].is_null();
+        if self.left.contains_key(&uid) || waits_for_the_node {
             return;
         }
         let deletion = deletion(&stored.object);
@@ -216,15 +250,18 @@ impl<O: Orders> Source<O> {
             namespace, name, ..
         } = &stored.key;
         tracing::error!(pod = %name, namespace = %namespace, "its object cannot be taken up: {problem}");
-        let subject = Subject {
-            kind: "Pod",
-            namespace: namespace.clone(),
-            name: name.clone(),
-            uid: uid.0.clone(),
-        };
         let text = format!("Error validating pod {namespace}/{name}: {problem}");
-        self.outbox
-            .tell(subject, Incident::warning("FailedValidation", text));
+        let incident = Incident::warning("FailedValidation", text);
+        self.outbox.tell(subject(stored, uid.clone()), incident);
+    }
+}
+
+fn subject(stored: &Stored, uid: PodUid) -> Subject {
+    Subject {
+        kind: "Pod",
+        namespace: stored.key.namespace.clone(),
+        name: stored.key.name.clone(),
+        uid: uid.0,
     }
 }
 

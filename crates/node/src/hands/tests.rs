@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU32;
 use std::sync::mpsc;
 
-use outrigger_lifecycle::Step;
+use outrigger_lifecycle::{Seen, Step, Time};
 use outrigger_pod::Signal;
 use outrigger_pod::manifest::{SourceFile, read};
 use outrigger_wire::frame::{Decoder, encode};
@@ -141,7 +141,7 @@ async fn an_instance_that_could_not_be_killed_is_killed_again_while_it_runs() {
             attempt: 0,
         };
         let done = Arc::downgrade(&hands);
-        hands.perform(&step);
+        hands.perform(&step, &Seen::new(&hands.pod(), Time(0)));
         let told = events.recv().await;
         assert!(matches!(told, Some(Event::Remark { .. })));
         // The task that asks has hands of its own until it has done so.

@@ -93,7 +93,7 @@ impl Life {
             Fact::Started { slot, attempt } => self.note_run(*slot, *attempt, true),
             Fact::Exited { slot, attempt, .. } => {
                 self.note_run(*slot, *attempt, false);
-                self.hands.clear_away(*slot, *attempt);
+                self.hands.clear_away(*slot, *attempt, self.last_seq);
             }
             Fact::SandboxLost => self.clear_lost(),
             _ => {}
@@ -177,7 +177,7 @@ impl Life {
             }
             for (step, because) in steps {
                 self.observe(observer, (now, None), &Fact::Began(step.clone(), because));
-                self.hands.perform(&step);
+                self.hands.perform(&step, &self.seen);
             }
         }
         self.end(observer, now);
@@ -311,3 +311,6 @@ fn about(fact: &Fact) -> Option<(Slot, u32)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,18 @@
 //! How does a node go on with the lives that an earlier one began? Everything that was open is asked
 //! for again, which does no harm where it was done, and then it plans as always.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use outrigger_lifecycle::{Fact, HookKind, Life as Stage, Sandbox, Step, open_steps};
+use outrigger_lifecycle::{
+    Exit, ExitReason, Fact, HookKind, Life as Stage, Sandbox, Step, open_steps,
+};
 use outrigger_pod::{HookAction, Pod, PodUid, Slot};
 use tokio::task::JoinSet;
 
 use crate::adopt::{self, Found, Known, Missed, Reach, Recall};
 use crate::clock::now;
+use crate::directories::PodDirectories;
 use crate::node::life::Life;
 use crate::node::{Node, Observer, Remark, complain};
 use crate::shim::Shim;
@@ -20,8 +23,8 @@ use crate::{ends, sweep};
 pub struct Adopted {
     /// Those that go on.
     pub pods: Vec<Arc<Pod>>,
-    /// Those that may run and cannot be taken up now: nothing must be done to them.
-    pub left: BTreeSet<PodUid>,
+    /// Those that may run and cannot be taken up now, and why: nothing must be done to them.
+    pub left: BTreeMap<PodUid, String>,
 }
 
 impl Node {
@@ -33,7 +36,7 @@ impl Node {
     pub async fn adopt(&mut self) -> Result<Adopted, String> {
         let mut recalls = JoinSet::new();
         // A task that breaks off has left its Pod as it was.
-        let mut left = BTreeSet::new();
+        let mut left = BTreeMap::new();
         adopt::tidy(&self.around.settings.directories.root);
         for path in adopt::records(&self.around.settings.directories.root)? {
             let uid = path.file_stem().and_then(|uid| uid.to_str());
@@ -41,7 +44,7 @@ impl Node {
             let around = Arc::clone(&self.around);
             let complain = complain(self.sender.clone(), &uid);
             let recall = adopt::recall(path, around, self.sender.clone(), complain);
-            left.insert(uid.clone());
+            left.insert(uid.clone(), "the search for it broke off".to_owned());
             recalls.spawn(async move { (uid, recall.await) });
         }
         let mut pods = Vec::new();
@@ -52,7 +55,10 @@ impl Node {
             match recall {
                 Recall::Known(known) => pods.push(self.take_up(*known)),
                 Recall::Nothing => {}
-                Recall::Left => continue,
+                Recall::Left(problem) => {
+                    left.insert(uid, problem);
+                    continue;
+                }
             }
             left.remove(&uid);
         }
@@ -71,9 +77,13 @@ impl Node {
         known.extend(recorded.map(str::to_owned));
         let around = Arc::clone(&self.around);
         // Who is accepted from here on takes its lock before it has anything.
+        let here = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || {
             let directories = &around.settings.directories;
-            for (pod, left) in sweep::sweep_unknown(directories, &around.images, &known) {
+            let end = |uid: &PodUid, dirs: &PodDirectories| {
+                here.block_on(adopt::quarantine::end(uid, dirs, &around))
+            };
+            for (pod, left) in sweep::sweep_unknown(directories, &around.images, &known, end) {
                 match left.is_empty() {
                     true => tracing::info!(%pod, "removed what a pod had left that nobody knows"),
                     false => tracing::error!(%pod, left = %left.join("; "), "left behind"),
@@ -154,6 +164,7 @@ impl Life {
         } = found;
         self.hands.set_shim(Some(Arc::clone(&shim)));
         self.hear(observer, missed);
+        self.miss(observer, &containers);
         self.end_unknown(&shim, &containers);
         tokio::spawn(ends::follow(Arc::clone(&self.hands), shim, events));
         self.hands.refresh_volumes();
@@ -165,6 +176,37 @@ impl Life {
             let now = now();
             let at = at.map_or(now, |at| at.min(now));
             self.observe(observer, (at, Some(seq)), &fact);
+        }
+    }
+
+    /// An instance that ran and that its shim does not have has ended, and nobody can tell how: what the
+    /// shim knew of it has been lost.
+    fn miss(&mut self, observer: &mut dyn Observer, containers: &[String]) {
+        for (slot, _) in Arc::clone(&self.pod).slots() {
+            let Some(current) = &self.seen.history(slot).current else {
+                continue;
+            };
+            let (attempt, runs) = (
+                current.attempt,
+                matches!(current.life, Stage::Running { .. }),
+            );
+            let known = self.hands.instance(slot, attempt);
+            let has = |(id, _): (String, _)| containers.contains(&id);
+            if runs && !known.is_some_and(has) {
+                let exit = Exit {
+                    at: now(),
+                    code: 137,
+                    reason: ExitReason::ContainerStatusUnknown,
+                    message: "The container could not be located when the daemon was restarted"
+                        .to_owned(),
+                };
+                let gone = Fact::Exited {
+                    slot,
+                    attempt,
+                    exit,
+                };
+                self.observe(observer, (now(), None), &gone);
+            }
         }
     }
 
@@ -224,7 +266,7 @@ impl Life {
                 let known = self.hands.instance(slot, attempt);
                 let started = known.is_some_and(|(id, _)| containers.contains(&id));
                 if !started {
-                    self.hands.perform(step);
+                    self.hands.perform(step, &self.seen);
                 }
             }
             Step::RunHook {
@@ -232,7 +274,7 @@ impl Life {
                 attempt,
                 hook,
             } => self.run_hook_again(slot, attempt, hook),
-            _ => self.hands.perform(step),
+            _ => self.hands.perform(step, &self.seen),
         }
     }
 

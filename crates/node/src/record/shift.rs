@@ -11,6 +11,7 @@ pub(crate) fn shift(seen: &mut Seen, by_ns: i64) {
         deletion,
         teardown,
         reset,
+        sources_changed: _,
     } = seen;
     let to = |time: &mut Time| time.0 = time.0.saturating_add_signed(by_ns);
     to(accepted);

@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 use crate::directories::PodDirectories;
-use crate::shim::SpawnError;
+use crate::shim::{Home, SpawnError};
 
 /// What is executed to get a shim: a program and its first arguments.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct Program {
     pub path: PathBuf,
     /// Its first arguments.
     pub args: Vec<OsString>,
+    /// Where shims stand that outlive who starts them.
+    pub(crate) home: Option<Home>,
 }
 
 impl Program {
@@ -27,6 +29,7 @@ impl Program {
         Program {
             path: PathBuf::from("/proc/self/exe"),
             args: vec![OsString::from("shim")],
+            home: None,
         }
     }
 }
@@ -47,12 +50,19 @@ pub(super) async fn spawn(
         error,
     };
     let errors = std::fs::File::create(dirs.shim_errors()).map_err(failed)?;
-    let mut child = Command::new(&program.path)
-        .args(&program.args)
-        .arg("--socket")
-        .arg(dirs.socket())
-        .arg("--ledger")
-        .arg(dirs.ledger())
+    let mut command = Command::new(&program.path);
+    command.args(&program.args);
+    let _claim = program.home.as_ref().and_then(|home| {
+        let claim = home.claim().inspect_err(|error| {
+            let directory = home.directory().display();
+            tracing::warn!(%directory, %error, "cannot be made: a shim stands in the daemon's own cgroup");
+        });
+        command.arg("--home").arg(home.directory());
+        claim.ok()
+    });
+    command.arg("--socket").arg(dirs.socket());
+    command.arg("--ledger").arg(dirs.ledger());
+    let mut child = command
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::null())
@@ -127,6 +137,7 @@ mod tests {
             let program = Program {
                 path: PathBuf::from("/bin/sh"),
                 args: vec!["-c".into(), script.into()],
+                home: None,
             };
             let spawned = spawn(&program, &dirs, Duration::from_millis(200)).await;
             let Err(SpawnError::Late { pid, and, .. }) = spawned else {

@@ -109,7 +109,14 @@ pub(crate) fn unheard(ledger: &Path, resume_after: u64) -> Vec<Event> {
 
 /// Whether a process listens at `socket`.
 pub(crate) fn listens(socket: &Path) -> bool {
-    matches!(dial(socket), Ok(_) | Err(Errno::AGAIN))
+    dial(socket).map_or_else(is_perhaps_there, |_| true)
+}
+
+/// Whether somebody may listen where connecting fails like this. A node that lacks descriptors or memory
+/// of its own has not found out, and must not take away what a shim lives in.
+fn is_perhaps_there(errno: Errno) -> bool {
+    let own = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    errno == Errno::AGAIN || own.contains(&errno)
 }
 
 /// Connects without ever waiting; a queue that is full is `EAGAIN`.
@@ -148,6 +155,16 @@ mod tests {
 
     use super::*;
     use crate::scratch::Scratch;
+
+    #[test]
+    fn who_cannot_ask_has_not_found_that_nobody_is_there() {
+        for errno in [Errno::AGAIN, Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
+            assert!(is_perhaps_there(errno), "{errno}");
+        }
+        for errno in [Errno::NOENT, Errno::CONNREFUSED, Errno::NAMETOOLONG] {
+            assert!(!is_perhaps_there(errno), "{errno}");
+        }
+    }
 
     #[test]
     fn a_listener_whose_queue_is_full_is_there_and_nobody_waits_for_it() {

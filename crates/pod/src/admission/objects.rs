@@ -1,4 +1,4 @@
-//! May this ConfigMap, Secret, Namespace, ServiceAccount or Event be kept, and replace that one?
+//! May this ConfigMap, Secret, Namespace, ServiceAccount, Event or Node be kept, and replace that one?
 
 use k8s_openapi::api::core::v1 as core;
 
@@ -110,6 +110,17 @@ pub fn event(old: Option<&core::Event>, mut new: core::Event) -> Result<core::Ev
     }
     defaults::metadata(&mut new.metadata);
     out.found.extend(validate::event(&new));
+    result(new, out)
+}
+
+/// Admits a Node in the place of `old`.
+///
+/// # Errors
+/// Every rule that it breaks.
+pub fn node(old: &core::Node, mut new: core::Node) -> Result<core::Node, Vec<Invalid>> {
+    let mut out = Findings::default();
+    metadata::replace(&old.metadata, &mut new.metadata, &mut out);
+    out.found.extend(validate::node(&new));
     result(new, out)
 }
 

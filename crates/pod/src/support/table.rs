@@ -4,6 +4,7 @@
 use super::Support::{self, Bookkeeping, ByDaemon, Honoured, Ignored, Refused};
 
 const ALONE: Support = Ignored("there is one machine and nothing to choose between");
+const TAINTS: Support = ByDaemon("only the daemon has a node that may have taints");
 const NO_API: Support = Ignored("there is no API server to be somebody at");
 const UNCONFINED: Support = Ignored("no such confinement is applied yet");
 const STDIN: Support = ByDaemon(
@@ -138,7 +139,7 @@ const ROWS: &[(&str, Support)] = &[
     ("spec.shareProcessNamespace", Honoured),
     ("spec.subdomain", Honoured),
     ("spec.terminationGracePeriodSeconds", Honoured),
-    ("spec.tolerations", ALONE),
+    ("spec.tolerations", TAINTS),
     ("spec.topologySpreadConstraints", ALONE),
     ("spec.volumes", Honoured),
     (

@@ -110,6 +110,37 @@ pub fn service_account(account: &core::ServiceAccount) -> Vec<Invalid> {
     out.found
 }
 
+/// Everything that is wrong with what people say of a Node.
+#[must_use]
+pub fn node(node: &core::Node) -> Vec<Invalid> {
+    const DRAIN: &str =
+        "nothing here evicts Pods because of a taint; use NoSchedule, and kubectl drain";
+    let mut out = Findings::default();
+    metadata::check(&node.metadata, &mut out);
+    let at = Field::root("metadata").child("taints");
+    let taints = node
+        .spec
+        .iter()
+        .flat_map(|spec| spec.taints.iter().flatten());
+    let mut seen = Vec::new();
+    for (index, taint) in taints.enumerate() {
+        let at = at.index(index);
+        out.each(&at.child("key"), &taint.key, names::qualified(&taint.key));
+        let value = taint.value.as_deref().unwrap_or_default();
+        out.each(&at.child("value"), value, names::label_value(value));
+        let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+        out.one_of(&at.child("effect"), &taint.effect, &effects);
+        if taint.effect == "NoExecute" {
+            out.forbidden(&at.child("effect"), DRAIN);
+        }
+        if seen.contains(&(&taint.key, &taint.effect)) {
+            out.duplicate(&at, format!("{}:{}", taint.key, taint.effect));
+        }
+        seen.push((&taint.key, &taint.effect));
+    }
+    out.found
+}
+
 /// Everything that is wrong with an Event.
 #[must_use]
 pub fn event(event: &core::Event) -> Vec<Invalid> {

@@ -11,7 +11,13 @@ use outrigger_sys::pidfd::{self, Exit};
 use crate::bed::{self, Bed, args};
 use crate::safe::isolated;
 
-const ROUNDS: usize = 200;
+const ROUNDS: u32 = 200;
+
+/// How much slower this machine is, by `OUTRIGGER_TIME_SCALE`: what is repeated is repeated less often.
+pub(crate) fn scale() -> u32 {
+    let scale = std::env::var("OUTRIGGER_TIME_SCALE");
+    scale.map_or(1, |scale| scale.parse().unwrap())
+}
 
 fn report(what: &str, mut times: Vec<Duration>) {
     times.sort();
@@ -27,6 +33,7 @@ fn report(what: &str, mut times: Vec<Duration>) {
 fn a_cycle_and_an_exec_have_their_price() {
     isolated("timing::a_cycle_and_an_exec_have_their_price", |folder| {
         use std::os::fd::AsFd;
+        let rounds = ROUNDS / scale();
         let layout = Layout::detect().unwrap();
         let resources = LinuxResources::default();
         let top = format!("/outrigger-dev-timing-{}", std::process::id());
@@ -35,13 +42,13 @@ fn a_cycle_and_an_exec_have_their_price() {
         let null = crate::null();
         let (mut bare, mut cycles, mut execs, mut floors) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             let begin = Instant::now();
             let container = bed.launch(&null).unwrap();
             assert_eq!(pidfd::wait(&container.pidfd).unwrap(), Exit::Code(0));
             bare.push(begin.elapsed());
         }
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             let begin = Instant::now();
             let cgroup = layout
                 .create(&format!("{top}/{round}"), &resources, Level::Container)
@@ -59,7 +66,7 @@ fn a_cycle_and_an_exec_have_their_price() {
         bed.join = cgroup.join().unwrap();
         bed.spec["process"]["args"] = serde_json::json!(["sleep", "1000"]);
         let container = bed.launch(&null).unwrap();
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             let begin = Instant::now();
             assert!(
                 std::process::Command::new("/bin/true")

@@ -104,7 +104,10 @@ fn many_short_commands_leave_nothing() {
             &["/bin/sh", "-c", &format!("exit {round}")],
         );
         assert_eq!(client.exit(&id), (round, None));
-        client.ask(Request::Remove { container: id });
+        client.ask(Request::Remove {
+            container: id,
+            recorded: 0,
+        });
         result(client.exec("c0", &["/bin/true"], Some(1000)));
     }
     soon("as many descriptors as before", || descriptors() == before);

@@ -71,6 +71,7 @@ fn a_command_with_a_name_runs_once_and_outlives_its_connection() {
     assert_eq!(told(second.call(hook(script, "post"))), expected);
     second.ask(Request::Remove {
         container: "c1".to_owned(),
+        recorded: 0,
     });
     assert!(second.call(hook(script, "post")).is_err());
     pod.release(&mut second);

@@ -107,6 +107,7 @@ impl Node {
                 world.happened(Happened::DeletionAsked);
                 self.observe(world.now, Fact::DeleteRequested { grace_s });
             }
+            Order::ChangeSources => self.observe(world.now, Fact::SourcesChanged),
             Order::Update(pod) => {
                 self.pods.push(*pod);
                 world.happened(Happened::Updated);

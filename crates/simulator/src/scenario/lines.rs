@@ -37,6 +37,10 @@ pub(super) fn read(reading: &mut Reading, line: &str) -> Result<(), String> {
             reading.faults.node_kills.push((at, back));
         }
         "kill-shim" => reading.faults.shim_kills.push(duration_ms(words.next())?),
+        "sources" => {
+            let at = duration_ms(words.next())?;
+            reading.faults.source_changes.push(at);
+        }
         "update" => {
             let at = duration_ms(words.next())?;
             let words = words.map(str::to_owned).collect();

@@ -232,9 +232,11 @@ async fn of_a_node_people_change_the_labels() {
         (status, &changed["metadata"]["labels"]["a"]),
         (200, &json!("b"))
     );
-    let cordon = r#"{"spec":{"unschedulable":true}}"#;
+    let other = r#"{"spec":{"podCIDR":"10.0.0.0/8"}}"#;
     assert_eq!(
-        desktop.patch(merge, "/api/v1/nodes/host", cordon).await.0,
+        desktop.patch(merge, "/api/v1/nodes/host", other).await.0,
         403
     );
+    let bad = r#"{"metadata":{"labels":{"a b":"c"}}}"#;
+    assert_eq!(desktop.patch(merge, "/api/v1/nodes/host", bad).await.0, 422);
 }

@@ -40,7 +40,7 @@ async fn lines(desktop: &Desktop, query: &str, accept: &str) -> Lines {
 async fn next(lines: &mut Lines, count: usize) -> Vec<String> {
     let mut said = Vec::new();
     for _ in 0..count {
-        let line = lines.next().await.unwrap();
+        let line = lines.next().await.unwrap().to_value();
         let name = line["object"]["metadata"]["name"].as_str().unwrap_or("-");
         said.push(format!("{} {name}", line["type"].as_str().unwrap()));
     }
@@ -186,7 +186,7 @@ async fn initial_events_end_with_a_bookmark() {
         "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
     let mut watch = lines(&desktop, query, "").await;
     assert_eq!(next(&mut watch, 1).await, ["ADDED a"]);
-    let bookmark = watch.next().await.unwrap();
+    let bookmark = watch.next().await.unwrap().to_value();
     assert_eq!(
         (&bookmark["type"], &bookmark["object"]["kind"]),
         (&json!("BOOKMARK"), &json!("ConfigMap"))
@@ -213,7 +213,7 @@ async fn who_wants_bookmarks_hears_from_time_to_time_how_far_things_are() {
     let mut lines =
         Lines::new(watch, Box::new(|_| None)).with_bookmarks(("v1", "ConfigMap"), every);
     for _ in 0..2 {
-        let bookmark = lines.next().await.unwrap();
+        let bookmark = lines.next().await.unwrap().to_value();
         assert_eq!(bookmark["type"], "BOOKMARK");
         let metadata = &bookmark["object"]["metadata"];
         assert_eq!(metadata["resourceVersion"], version.to_string());
@@ -227,7 +227,7 @@ async fn who_wants_bookmarks_hears_from_time_to_time_how_far_things_are() {
         .list(Resource::ConfigMaps, None)
         .version
         .to_string();
-    while lines.next().await.unwrap()["object"]["metadata"]["resourceVersion"] != now {}
+    while lines.next().await.unwrap().to_value()["object"]["metadata"]["resourceVersion"] != now {}
 }
 
 #[tokio::test]
@@ -244,7 +244,7 @@ async fn a_reader_who_is_too_slow_hears_so_in_the_last_line() {
             map("a", &number.to_string()),
         );
     }
-    let last = watch.next().await.unwrap();
+    let last = watch.next().await.unwrap().to_value();
     assert_eq!(
         (&last["type"], &last["object"]["code"]),
         (&json!("ERROR"), &json!(410))
@@ -261,7 +261,7 @@ async fn a_watch_from_a_version_that_nobody_remembers_says_so_in_its_only_line()
     }
     for version in ["1", "999999"] {
         let mut watch = lines(&desktop, &format!("watch=1&resourceVersion={version}"), "").await;
-        let only = watch.next().await.unwrap();
+        let only = watch.next().await.unwrap().to_value();
         let said = (
             &only["type"],
             &only["object"]["code"],
@@ -282,11 +282,11 @@ async fn rows_of_a_watched_table_have_headers_once() {
     fill(&desktop, &["a", "b"]).await;
     let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
     let mut watch = lines(&desktop, "watch=1", table).await;
-    let first = watch.next().await.unwrap();
+    let first = watch.next().await.unwrap().to_value();
     assert_eq!(first["object"]["kind"], "Table");
     assert_eq!(first["object"]["columnDefinitions"][0]["name"], "Name");
     assert_eq!(first["object"]["rows"][0]["cells"][0], "a");
-    let second = watch.next().await.unwrap();
+    let second = watch.next().await.unwrap().to_value();
     assert_eq!(second["object"]["columnDefinitions"], json!([]));
     assert_eq!(second["object"]["rows"][0]["cells"][0], "b");
 }

@@ -93,7 +93,7 @@ fn store() -> Store {
             "default",
             json!({ "apiVersion": "v1", "kind": "Pod",
                 "metadata": { "name": "web", "namespace": "default", "uid": "1" },
-                "spec": { "containers": [{ "name": "app", "image": "x", "stdin": true }] },
+                "spec": { "nodeName": "n", "containers": [{ "name": "app", "image": "x", "stdin": true }] },
                 "status": { "phase": "Running", "containerStatuses": [{ "name": "app", "ready": true,
                     "restartCount": 0, "image": "x", "imageID": "", "state": { "running": {} } }] } }),
         ),

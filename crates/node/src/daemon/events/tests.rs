@@ -63,21 +63,24 @@ fn stop(slot: Slot, cause: StopCause) -> Fact {
 
 #[test]
 fn a_start_is_told_as_pulled_created_and_started() {
+    // That it is to be started does not say yet that its image is there.
     let step = Step::Start {
         slot: MAIN,
         attempt: 0,
     };
-    let text = "Container image \"app:2\" already present on machine";
-    assert_told(
-        &Fact::Began(step, Because::SandboxReady),
-        &[("Pulled", "Normal", text, PATH)],
-    );
+    assert_told(&Fact::Began(step, Because::SandboxReady), &[]);
     assert_told(
         &Fact::Started {
             slot: Slot(0),
             attempt: 0,
         },
         &[
+            (
+                "Pulled",
+                "Normal",
+                "Container image \"proxy:1\" already present on machine",
+                "spec.initContainers{proxy}",
+            ),
             (
                 "Created",
                 "Normal",
@@ -160,30 +163,48 @@ fn a_probe_is_told_when_it_does_not_pass() {
 
 #[test]
 fn failures_are_told_with_their_reasons() {
-    let failed = |reason: &str, message: &str| Fact::StartFailed {
+    let failure = |created: bool, reason: &str, message: &str| Fact::StartFailed {
         slot: MAIN,
         attempt: 0,
         failure: StartFailure {
             reason: reason.to_owned(),
             message: message.to_owned(),
-            created: false,
+            created,
         },
     };
+    let failed = |text| ("Failed", "Warning", text, PATH);
+    let present = "Container image \"app:2\" already present on machine";
+    let pulled = ("Pulled", "Normal", present, PATH);
     assert_told(
-        &failed("CreateContainerConfigError", "configmap \"x\" not found"),
-        &[(
-            "Failed",
-            "Warning",
-            "Error: configmap \"x\" not found",
-            PATH,
-        )],
+        &failure(
+            false,
+            "CreateContainerConfigError",
+            "configmap \"x\" not found",
+        ),
+        &[pulled, failed("Error: configmap \"x\" not found")],
     );
+    assert_told(
+        &failure(true, "RunContainerError", "no such file"),
+        &[
+            pulled,
+            ("Created", "Normal", "Created container: main", PATH),
+            failed("Error: no such file"),
+        ],
+    );
+    // An image that is not there is not told of as if it were.
     let absent = "Container image \"app:2\" is not present with pull policy of Never";
     assert_told(
-        &failed("ErrImageNeverPull", absent),
+        &failure(false, "ErrImageNeverPull", absent),
         &[
             ("ErrImageNeverPull", "Warning", absent, PATH),
-            ("Failed", "Warning", "Error: ErrImageNeverPull", PATH),
+            failed("Error: ErrImageNeverPull"),
+        ],
+    );
+    assert_told(
+        &failure(false, "ErrImagePull", "it is not on this machine"),
+        &[
+            failed("Failed to pull image \"app:2\": it is not on this machine"),
+            failed("Error: ErrImagePull"),
         ],
     );
 }

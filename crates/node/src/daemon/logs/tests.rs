@@ -17,10 +17,7 @@ impl Fixture {
     fn new() -> Fixture {
         let scratch = Scratch::new();
         let store = Store::in_memory();
-        let logs = Logs {
-            store,
-            directory: scratch.path.clone(),
-        };
+        let logs = Logs::new(store, scratch.path.clone());
         let fixture = Fixture { scratch, logs };
         std::fs::create_dir_all(fixture.directory()).unwrap();
         fixture.state(json!({ "running": {} }), json!({}));
@@ -173,6 +170,46 @@ fn a_follower_reads_through_rotation_to_the_containers_end() {
         bytes.read_to_string(&mut rest).await.unwrap();
         assert_eq!(rest, "two\nthree\n");
     });
+}
+
+#[test]
+fn a_follower_hears_of_each_line_and_sleeps_in_between() {
+    let fixture = Fixture::new();
+    fixture.append("1.log", &["F one"]);
+    run(async {
+        let query = LogQuery {
+            follow: true,
+            ..LogQuery::default()
+        };
+        let mut first = fixture.logs.read(&pod(), query.clone()).await.unwrap();
+        let mut second = fixture.logs.read(&pod(), query).await.unwrap();
+        let mut text = vec![0; 4];
+        for follower in [&mut first, &mut second] {
+            follower.read_exact(&mut text).await.unwrap();
+            assert_eq!(text, b"one\n");
+        }
+        // Both have come to the end; whoever polled then would wake the only thread.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let before = runtime_polls();
+        tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+        // Two for the sleep itself; each look at a log is at least one.
+        let woken = runtime_polls() - before;
+        assert!(woken <= 3, "somebody polled: {woken}");
+        // One of them goes; the other still hears.
+        drop(second);
+        fixture.append("1.log", &["F two"]);
+        first.read_exact(&mut text).await.unwrap();
+        assert_eq!(text, b"two\n");
+        fixture.state(json!({ "terminated": {} }), json!({}));
+        assert_eq!(first.read(&mut text).await.unwrap(), 0);
+    });
+}
+
+/// How often the runtime's only thread has gone to sleep.
+fn runtime_polls() -> u64 {
+    tokio::runtime::Handle::current()
+        .metrics()
+        .worker_park_count(0)
 }
 
 #[test]

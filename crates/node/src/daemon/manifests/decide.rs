@@ -30,6 +30,20 @@ pub(super) enum Action {
     },
 }
 
+impl Action {
+    /// What is said of it in the log, if it is about a Pod: whoever puts a file there wants to see that it was
+    /// found, and whoever takes one away what goes with it.
+    pub(super) fn told(&self) -> Option<String> {
+        let (key, what) = match self {
+            Action::Put { key, wanted } => (key, format!("is wanted by {}", wanted.file)),
+            Action::Delete { key } => (key, "is deleted: its file went or changed".to_owned()),
+            Action::Refuse { .. } => return None,
+        };
+        (key.resource == Resource::Pods)
+            .then(|| format!("pod {}/{} {what}", key.namespace, key.name))
+    }
+}
+
 /// What is to be done about the objects of one kind.
 pub(super) fn decide(wants: &Wants, resource: Resource, listed: &[Stored]) -> Vec<Action> {
     let of_kind = wants

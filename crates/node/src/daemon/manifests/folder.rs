@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use outrigger_api::{Key, Resource};
 use outrigger_pod::manifest::{self, Manifest, Problem, SourceFile};
-use outrigger_pod::render;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -16,6 +15,12 @@ const LIMIT: u64 = (1 << 20) + 1;
 /// The most files that are read.
 const FILES: usize = 10_000;
 
+/// The reason of a complaint about a file that is used all the same.
+pub(super) const WARNING: &str = "ManifestWarning";
+
+/// What is said of a file that was emptied.
+const EMPTY: &str = "it is empty, and changes nothing; remove it to end what it made";
+
 /// Something that people have to mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Complaint {
@@ -23,19 +28,16 @@ pub(super) struct Complaint {
     pub(super) reason: &'static str,
     /// The file's name.
     pub(super) file: String,
-    /// In a sentence.
+    /// In a sentence, on one line.
     pub(super) text: String,
-    /// With the lines that it is about.
-    pub(super) picture: String,
 }
 
 impl Complaint {
-    /// One that no picture can be drawn of.
-    pub(super) fn plain(reason: &'static str, file: &str, text: String) -> Complaint {
+    /// A complaint about a file, or about the folder if it has no name.
+    pub(super) fn new(reason: &'static str, file: &str, text: String) -> Complaint {
         Complaint {
             reason,
             file: file.to_owned(),
-            picture: text.clone(),
             text,
         }
     }
@@ -101,7 +103,7 @@ impl Folder {
                     blind: true,
                     ..Wants::default()
                 };
-                return (wants, vec![Complaint::plain("FailedSync", "", text)]);
+                return (wants, vec![Complaint::new("FailedSync", "", text)]);
             }
         };
         self.files.retain(|name, _| names.contains(name));
@@ -135,10 +137,15 @@ impl Folder {
         let path = self.path.join(&name);
         let stamp = match std::fs::metadata(&path) {
             Ok(found) if found.is_file() => stamp(&found),
-            Ok(_) => return,
-            // It went away while we looked, or leads nowhere.
+            Ok(found) => return self.note(name, stamp(&found), Err(unlike_a_file(&found))),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.files.remove(&name);
+                // Without a link it went away while we looked.
+                if let Ok(target) = std::fs::read_link(&path) {
+                    let text = format!("it is a link to {}, which is not there", target.display());
+                    let said = Complaint::new("FailedValidation", "", text);
+                    self.note(name, Stamp::default(), Err(said));
+                }
                 return;
             }
             Err(error) => return self.note(name, Stamp::default(), Err(unreadable(&path, &error))),
@@ -161,6 +168,12 @@ impl Folder {
                 stamp,
                 good: Some(said.objects),
                 complaints: said.warnings,
+            },
+            // It was made just now and will be written soon, or nobody misses anything.
+            Err(complaint) if complaint.text == EMPTY && before.is_none() => Known {
+                stamp,
+                good: None,
+                complaints: Vec::new(),
             },
             Err(mut complaint) => {
                 complaint.file.clone_from(&name);
@@ -193,7 +206,7 @@ impl Folder {
                             key.name,
                             first.file
                         );
-                        complaints.push(Complaint::plain("NameConflict", name, text));
+                        complaints.push(Complaint::new("NameConflict", name, text));
                     }
                 }
             }
@@ -222,7 +235,15 @@ fn stamp(found: &std::fs::Metadata) -> Stamp {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Complaint {
     let text = format!("read {}: {error}", path.display());
-    Complaint::plain("FailedValidation", "", text)
+    Complaint::new("FailedValidation", "", text)
+}
+
+fn unlike_a_file(found: &std::fs::Metadata) -> Complaint {
+    let what = match found.is_dir() {
+        true => "it is a folder; what is below the folder of manifests' own files is not read",
+        false => "it is no file",
+    };
+    Complaint::new("FailedValidation", "", what.to_owned())
 }
 
 struct Said {
@@ -235,8 +256,12 @@ fn understand(name: &str, path: &Path) -> Result<Said, Complaint> {
     std::fs::File::open(path)
         .and_then(|file| file.take(LIMIT).read_to_end(&mut bytes))
         .map_err(|error| unreadable(path, &error))?;
-    let bad = |text: &str| Complaint::plain("FailedValidation", name, text.to_owned());
+    let bad = |text: &str| Complaint::new("FailedValidation", name, text.to_owned());
     let text = String::from_utf8(bytes).map_err(|_| bad("it is not UTF-8 text"))?;
+    // Half a write, a full disk or a slip of the hand: nobody ends Pods by emptying their file.
+    if text.trim().is_empty() {
+        return Err(bad(EMPTY));
+    }
     let files = [SourceFile {
         name: name.to_owned(),
         text,
@@ -246,16 +271,12 @@ fn understand(name: &str, path: &Path) -> Result<Said, Complaint> {
             return bad(&without_values(&rejected.problems));
         }
         let first = rejected.problems.iter().take(3).map(ToString::to_string);
-        let severity = render::Severity::Error;
-        Complaint {
-            picture: render::problems(&files, &rejected.problems, severity, false),
-            ..bad(&first.collect::<Vec<_>>().join("; "))
-        }
+        bad(&first.collect::<Vec<_>>().join("; "))
     })?;
-    let warnings = read.warnings.iter().map(|warning| Complaint {
-        picture: format!("warning: {warning}"),
-        ..Complaint::plain("ManifestWarning", name, warning.to_string())
-    });
+    let warnings = read
+        .warnings
+        .iter()
+        .map(|warning| Complaint::new(WARNING, name, warning.to_string()));
     Ok(Said {
         warnings: warnings.collect(),
         objects: objects(name, read).map_err(|error| bad(&error.to_string()))?,

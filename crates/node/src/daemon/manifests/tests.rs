@@ -180,6 +180,45 @@ fn a_bad_file_is_told_once_and_changes_nothing() {
 }
 
 #[test]
+fn an_emptied_file_and_a_link_that_leads_nowhere_end_nothing() {
+    let mut fixture = Fixture::new();
+    // Whoever has made a file and is about to write it is not told of it.
+    fixture.write("web.yaml", "");
+    fixture.look();
+    assert_eq!(fixture.told(), []);
+    fixture.write("web.yaml", &manifest("web", "app:1"));
+    fixture.look();
+    let web = fixture.pod("web");
+    fixture.write("web.yaml", "\n");
+    fixture.look();
+    assert_eq!(fixture.pod("web"), web);
+    let told = fixture.told();
+    assert!(
+        told.len() == 1 && told[0].1.contains("web.yaml: it is empty"),
+        "{told:?}"
+    );
+    let file = fixture.folder().join("web.yaml");
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("nowhere", &file).unwrap();
+    fixture.look();
+    assert_eq!(fixture.pod("web"), web);
+    let told = fixture.told();
+    assert!(told.len() == 1 && told[0].1.contains("nowhere"), "{told:?}");
+}
+
+#[test]
+fn a_folder_with_the_name_of_a_manifest_is_told_of() {
+    let mut fixture = Fixture::new();
+    std::fs::create_dir(fixture.folder().join("web.yaml")).unwrap();
+    fixture.look();
+    let told = fixture.told();
+    assert!(
+        told.len() == 1 && told[0].1.contains("web.yaml: it is a folder"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn pods_whose_files_vanished_while_nobody_looked_are_deleted() {
     let mut fixture = Fixture::new();
     let annotations = json!({ SOURCE: "file", HASH: "0", FILE: "old.yaml" });

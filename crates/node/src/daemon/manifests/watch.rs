@@ -1,5 +1,6 @@
 //! When is the folder to be looked at again? When inotify says so, and in any case each 20 seconds, as the
-//! kubelet does; each second where there is no inotify to be had.
+//! kubelet does, or each minute on a disk of this machine, of which inotify hears everything; each second
+//! where there is no inotify to be had.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -12,8 +13,21 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::sleep;
 
-/// How often it is looked at although nothing is heard.
+/// How often it is looked at although nothing is heard: another machine may have changed it.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How often on a file system that only this machine changes; then only a mount or another folder of its
+/// parent's name can have been missed, and an idle machine is not to be woken often.
+const PATIENCE_HERE: Duration = Duration::from_secs(60);
+/// The types of such file systems: ext4, XFS, Btrfs, tmpfs, overlay, F2FS, ZFS.
+const OF_THIS_MACHINE: [u64; 7] = [
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0x0102_1994,
+    0x794c_7630,
+    0xf2f5_2010,
+    0x2fc1_2fc1,
+];
 /// How often it is looked at when nothing can be heard.
 const IMPATIENCE: Duration = Duration::from_secs(1);
 /// Who writes one file often writes more.
@@ -56,7 +70,7 @@ impl Changes {
             return;
         };
         tokio::select! {
-            () = sleep(PATIENCE) => {
+            () = sleep(patience(&self.nearest)) => {
                 // The folder may have been replaced by another of its name.
                 if let Ok(ear) = &self.ear && watch(ear.get_ref(), nearest(&self.path)).is_err() {
                     self.ear = listen(&self.path);
@@ -70,6 +84,15 @@ impl Changes {
                 }
             }
         }
+    }
+}
+
+/// For how long nothing heard means that nothing happened.
+fn patience(path: &Path) -> Duration {
+    let kind = rustix::fs::statfs(path).map(|found| u64::try_from(found.f_type).unwrap_or(0));
+    match kind {
+        Ok(kind) if OF_THIS_MACHINE.contains(&kind) => PATIENCE_HERE,
+        _ => PATIENCE,
     }
 }
 

@@ -88,7 +88,7 @@ fn object(image: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": { "name": "web", "namespace": "default", "uid": "u-1" },
-        "spec": { "containers": [{ "name": "main", "image": image }] },
+        "spec": { "nodeName": "here", "containers": [{ "name": "main", "image": image }] },
     })
 }
 
@@ -144,7 +144,7 @@ fn an_object_that_was_to_go_and_has_no_life_goes() {
 fn an_adopted_pod_without_an_object_is_deleted_at_once() {
     let mut fixture = Fixture::new();
     let pod = Arc::new(objects::pod(&object("app:1")).unwrap());
-    fixture.source.adopted(&[pod], BTreeSet::new());
+    fixture.source.adopted(&[pod], BTreeMap::new());
     fixture.source.catch_up().unwrap();
     assert_eq!(fixture.notes.take(), ["delete u-1 within Some(0)"]);
 }
@@ -154,7 +154,7 @@ fn an_adopted_pod_whose_object_has_not_changed_is_left_alone() {
     let mut fixture = Fixture::new();
     let pod = Arc::new(objects::pod(&object("app:1")).unwrap());
     fixture.put(&serde_json::to_value(&pod.manifest).unwrap());
-    fixture.source.adopted(&[pod], BTreeSet::new());
+    fixture.source.adopted(&[pod], BTreeMap::new());
     fixture.source.catch_up().unwrap();
     assert_eq!(fixture.notes.take(), [""; 0]);
 }
@@ -162,11 +162,20 @@ fn an_adopted_pod_whose_object_has_not_changed_is_left_alone() {
 #[test]
 fn a_pod_that_may_run_and_was_not_taken_up_is_neither_begun_again_nor_buried() {
     let mut fixture = Fixture::new();
-    let left = BTreeSet::from([PodUid("u-1".to_owned())]);
-    fixture.source.adopted(&[], left);
+    let left = BTreeMap::from([(PodUid("u-1".to_owned()), "it is locked".to_owned())]);
     let mut web = object("app:1");
     fixture.put(&web);
+    fixture.source.adopted(&[], left);
     assert_eq!(fixture.see(), [""; 0]);
+    let shown = fixture.store.get(&key("web")).unwrap().object;
+    assert_eq!(shown["status"]["phase"], "Unknown");
+    let told = fixture.source.outbox.told();
+    let [(reason, text)] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!(shown["status"]["reason"], reason.as_str());
+    assert_eq!(shown["status"]["message"], text.as_str());
+    assert!(text.ends_with(": it is locked"), "{text}");
     web["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     fixture.put(&web);
     assert_eq!(fixture.see(), [""; 0]);
