@@ -57,7 +57,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
         "outrigger-simulator",
         &["outrigger-lifecycle", "outrigger-pod"],
     ),
-    ("runtime-tests", &[]),
+    // Records are replayed through the planner.
+    ("runtime-tests", &["outrigger-lifecycle", "outrigger-pod"]),
 ];
 
 /// Crates of others that would break what a crate of ours promises.

@@ -9,13 +9,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use outrigger_wire::{Event, EventKind, LedgerEntry, Stamp};
+use rustix::event::{Timespec, poll};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 /// How long the shim before may take to go: it may have been killed a moment ago, or be about to notice
 /// that whoever started it is gone.
 const PATIENCE: Duration = Duration::from_secs(5);
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(2);
+const ASK_AGAIN_AFTER: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 2_000_000,
+};
 
 /// The ledger cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -236,7 +240,7 @@ fn hold(file: &File) -> Result<bool, Errno> {
         match flock(file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(true),
             Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
-                std::thread::sleep(ASK_AGAIN_AFTER);
+                let _rested = poll(&mut [], Some(&ASK_AGAIN_AFTER));
             }
             Err(Errno::WOULDBLOCK) => return Ok(false),
             Err(errno) => return Err(errno),
