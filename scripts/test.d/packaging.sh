@@ -32,6 +32,8 @@ results=$1
 : >"$results"
 # shellcheck source=scripts/test.d/packages.sh
 . scripts/test.d/packages.sh
+# shellcheck source=scripts/test.d/removals.sh
+. scripts/test.d/removals.sh
 # shellcheck source=scripts/test.d/containers.sh
 . scripts/test.d/containers.sh
 
@@ -52,6 +54,7 @@ tell_failure() {
     tell_containers || true
 }
 
+check "a removal that cannot end the Pods is refused" removals_are_refused
 prepare_containers
 check "the images that the Dockerfile names, made of Debian's packages" make_bases
 check "the Dockerfile builds" build_image

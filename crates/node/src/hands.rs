@@ -1,6 +1,7 @@
 //! What is at hand to carry out one Pod's steps: its directories, its shim, its instances, and the
 //! way back to the loop.
 
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -18,7 +19,7 @@ use crate::logs::Follower;
 use crate::node::{Event, Remark};
 use crate::record::{InstanceLine, Line, Record};
 use crate::settings::Settings;
-use crate::shim::Shim;
+use crate::shim::{Departures, Shim};
 use crate::volumes::Volumes;
 
 /// What all Pods of a node have around them.
@@ -33,6 +34,8 @@ pub(crate) struct Surroundings {
     pub(crate) objects: RwLock<Arc<Objects>>,
     /// Follows logs, for a node that is bound to a terminal.
     pub(crate) follower: Option<Follower>,
+    /// Their shims that are about to go.
+    pub(crate) departures: Departures,
 }
 
 impl Surroundings {
@@ -50,6 +53,7 @@ impl Surroundings {
             host,
             images,
             follower,
+            departures: Departures::default(),
         })
     }
 
@@ -58,15 +62,10 @@ impl Surroundings {
         self.settings.lease == Lease::Forever
     }
 
-    /// Removes the cgroup of shims if the last one is about to go. It borrows nothing.
-    pub(crate) fn tidy_home(&self) -> impl Future<Output = ()> + Send + 'static {
-        let home = self.settings.shim.home.clone();
-        async move {
-            if let Some(home) = home {
-                // The group that is left by one that broke off is found again by the next.
-                tokio::task::spawn_blocking(move || home.tidy()).await.ok();
-            }
-        }
+    /// Removes the cgroup of shims behind this one, if it was the last.
+    pub(crate) fn see_off(&self, shim: Option<OwnedFd>) {
+        let home = self.settings.shim.home.as_ref();
+        self.departures.see_off(shim, home);
     }
 
     /// The ConfigMaps and Secrets as they are now.

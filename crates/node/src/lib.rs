@@ -4,6 +4,7 @@
 //! Start reading at [`Node::run`], the loop; `perform.rs` is the list of what can be done.
 
 mod adopt;
+mod awaited;
 mod clock;
 mod daemon;
 mod directories;

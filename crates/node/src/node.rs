@@ -145,7 +145,7 @@ impl Node {
     /// Runs until somebody calls [`Handle::stop`]; Pods go on.
     pub async fn serve(&mut self) {
         // What went while no node was there left it behind.
-        tokio::spawn(self.around.tidy_home());
+        self.around.see_off(None);
         while !self.stopping {
             self.step().await;
         }
@@ -157,7 +157,8 @@ impl Node {
         };
         // What a disk does not take in time is found out anew by the next node.
         tokio::time::timeout(FAREWELL, all).await.ok();
-        self.around.tidy_home().await;
+        self.around.see_off(None);
+        self.around.departures.seen_off().await;
     }
 
     async fn step(&mut self) {

@@ -18,8 +18,10 @@ pub(crate) async fn release(hands: Arc<Hands>) {
     if let Some(follower) = &hands.around.follower {
         follower.drain(hands.uid.clone()).await;
     }
+    let mut leaving = None;
     let left = match hands.shim() {
         Some(shim) => {
+            leaving = shim.process();
             // From here on the shim's end is no loss.
             hands.set_shim(None);
             match shim.release().await {
@@ -42,7 +44,7 @@ pub(crate) async fn release(hands: Arc<Hands>) {
         hands.lose_shim();
     }
     remove_directories(&hands, clean).await;
-    tokio::spawn(hands.around.tidy_home());
+    hands.around.see_off(leaving);
     hands.report(Fact::SandboxReleased);
 }
 
@@ -121,7 +123,7 @@ async fn release_again(hands: &Arc<Hands>) {
     if lost {
         hands.set_shim(None);
         clean = tell_released(hands, sandbox::take_over(hands).await);
-        tokio::spawn(hands.around.tidy_home());
+        hands.around.see_off(None);
     }
     remove_directories(hands, clean).await;
 }

@@ -2,6 +2,7 @@
 //! matches replies to calls and passes events on in their order.
 
 mod connection;
+mod departures;
 mod home;
 mod process;
 mod reaching;
@@ -18,6 +19,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
 pub(crate) use connection::Connection;
+pub(crate) use departures::Departures;
 pub(crate) use home::Home;
 pub use process::Program;
 pub(crate) use reaching::{Greeted, Reaching, kill_listener, listens, unheard};
@@ -262,6 +264,11 @@ impl Shim {
     /// does not answer is killed.
     pub(crate) async fn release(&self) -> Result<Vec<String>, CallError> {
         self.release_within(RELEASED_WITHIN).await
+    }
+
+    /// Its process, if it is still there.
+    pub(crate) fn process(&self) -> Option<OwnedFd> {
+        self.connection.process()
     }
 
     /// As [`Shim::release`], with another patience.

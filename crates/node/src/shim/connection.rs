@@ -16,7 +16,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::shim::CallError;
-use crate::shim::reaching::kill_peer;
+use crate::shim::reaching::{kill_peer, peer};
 
 /// A good answer with the descriptors that came beside it.
 pub(super) type Answered = (Reply, Vec<OwnedFd>);
@@ -98,6 +98,11 @@ impl Connection {
             waiters.ends.remove(&id);
         }
         Ok((answered?, ended, id))
+    }
+
+    /// The process at the other end, if it is there.
+    pub(super) fn process(&self) -> Option<OwnedFd> {
+        peer(&*self.stream).map(|(process, _)| process)
     }
 
     /// Kills the process at the other end, if it is there; gives its process id.

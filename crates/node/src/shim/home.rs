@@ -44,7 +44,7 @@ impl Home {
         Some(Home::below(tree, cgroup))
     }
 
-    fn below(tree: PathBuf, cgroup: &str) -> Home {
+    pub(crate) fn below(tree: PathBuf, cgroup: &str) -> Home {
         let directory = tree.join(cgroup.trim_matches('/')).join("shims");
         Home {
             tree,

@@ -136,6 +136,13 @@ pub(crate) fn kill_listener(socket: &Path) -> Option<i32> {
 
 /// Kills the process at the other end of a connection, if it is still there; gives its process id.
 pub(super) fn kill_peer(stream: impl AsFd) -> Option<i32> {
+    let (process, pid) = peer(stream)?;
+    pidfd_send_signal(process, Signal::KILL).ok()?;
+    Some(pid)
+}
+
+/// The process at the other end of a connection, if it is still there, and its id.
+pub(super) fn peer(stream: impl AsFd) -> Option<(OwnedFd, i32)> {
     let credentials = rustix::net::sockopt::socket_peercred(&stream).ok()?;
     let process = pidfd_open(credentials.pid, PidfdFlags::empty()).ok()?;
     // It has not hung up even now, so it was alive when the descriptor was made, and that is its own:
@@ -145,8 +152,7 @@ pub(super) fn kill_peer(stream: impl AsFd) -> Option<i32> {
     if ends[0].revents().contains(PollFlags::HUP) {
         return None;
     }
-    pidfd_send_signal(process, Signal::KILL).ok()?;
-    Some(credentials.pid.as_raw_nonzero().get())
+    Some((process, credentials.pid.as_raw_nonzero().get()))
 }
 
 #[cfg(test)]

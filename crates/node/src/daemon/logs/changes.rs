@@ -16,6 +16,8 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
+use crate::awaited::readable;
+
 /// How often a log is looked at for which there was no inotify to be had.
 const IMPATIENCE: Duration = Duration::from_millis(200);
 /// Who writes one line often writes more.
@@ -64,14 +66,10 @@ impl Ears {
 }
 
 impl Ear {
-    #[allow(
-        deprecated,
-        reason = "its successor is an unsafe function; an OwnedFd keeps what that one asks for"
-    )]
     fn open() -> io::Result<Arc<Ear>> {
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let ear = Arc::new(Ear {
-            inotify: AsyncFd::with_interest(inotify, Interest::READABLE)?,
+            inotify: readable(inotify)?,
             places: Mutex::default(),
         });
         tokio::spawn(Arc::clone(&ear).pass_on());

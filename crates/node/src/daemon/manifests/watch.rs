@@ -13,6 +13,8 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::sleep;
 
+use crate::awaited::readable;
+
 /// How often it is looked at although nothing is heard: another machine may have changed it.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often on a file system that only this machine changes; then only a mount or another folder of its
@@ -96,14 +98,10 @@ fn patience(path: &Path) -> Duration {
     }
 }
 
-#[allow(
-    deprecated,
-    reason = "its successor is an unsafe function; an OwnedFd keeps what that one asks for"
-)]
 fn listen(path: &Path) -> io::Result<AsyncFd<OwnedFd>> {
     let ear = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
     watch(&ear, nearest(path))?;
-    AsyncFd::with_interest(ear, Interest::READABLE)
+    readable(ear)
 }
 
 /// The folder itself, or where it would have to be made first.
