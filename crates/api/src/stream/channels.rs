@@ -1,12 +1,14 @@
 //! How do a command's streams travel in one WebSocket? As channels: each message begins with the
 //! number of its own. Output and the outcome go one way, input and the terminal's size the other.
 
+mod greeting;
+
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::stream::SplitSink;
+use futures_util::{SinkExt, Stream, StreamExt};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -53,7 +55,10 @@ pub(super) async fn converse<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (sink, source) = socket.split();
+    let (mut sink, mut source) = socket.split();
+    let (begun, said) = tokio::join!(begin, greeting::greet(&mut sink, &mut source));
+    let Some(said) = said else { return };
+    let source = futures_util::stream::iter(said.map(Ok)).chain(source);
     let mut teller = Teller { sink };
     let Session {
         stdin,
@@ -61,7 +66,7 @@ pub(super) async fn converse<S>(
         stderr,
         terminal,
         ended,
-    } = match begin.await {
+    } = match begun {
         Ok(session) => session,
         Err(refused) => return teller.finish(&Failure::from(refused).status()).await,
     };
@@ -80,13 +85,11 @@ pub(super) async fn converse<S>(
 }
 
 /// Hears the client until it is gone.
-async fn listen<S>(
-    mut source: SplitStream<WebSocketStream<S>>,
+async fn listen<E>(
+    mut source: impl Stream<Item = Result<Message, E>> + Unpin,
     to_stdin: mpsc::Sender<Bytes>,
     terminal: Option<OwnedFd>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+) {
     let mut to_stdin = Some(to_stdin);
     while let Some(Ok(message)) = source.next().await {
         let mut bytes = match message {

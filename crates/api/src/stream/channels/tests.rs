@@ -1,5 +1,6 @@
 use super::*;
 
+use futures_util::FutureExt;
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -48,7 +49,12 @@ async fn within<F: Future>(future: F) -> F::Output {
 /// All messages until the connection closes, those of the same channel together.
 async fn hear(client: &mut Client) -> Vec<(u8, Vec<u8>)> {
     let mut heard: Vec<(u8, Vec<u8>)> = Vec::new();
-    while let Some(Ok(Message::Binary(bytes))) = within(client.next()).await {
+    while let Some(Ok(message)) = within(client.next()).await {
+        let bytes = match message {
+            Message::Binary(bytes) => bytes,
+            Message::Ping(_) | Message::Pong(_) => continue,
+            _ => break,
+        };
         match heard.last_mut() {
             Some((channel, text)) if *channel == bytes[0] => text.extend_from_slice(&bytes[1..]),
             _ => heard.push((bytes[0], bytes[1..].to_vec())),
@@ -130,4 +136,41 @@ async fn a_client_that_goes_while_the_command_reads_nothing_ends_the_session_too
     drop(client);
     within(task).await.unwrap();
     assert!(command.exit.is_closed());
+}
+
+#[tokio::test]
+async fn nothing_is_said_before_the_client_has_answered() {
+    let (near, far) = duplex(64 * 1024);
+    let socket = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+    let refused = async { Err(Refused::BadRequest("no".to_owned())) };
+    let task = tokio::spawn(async move { converse(socket, refused, Ending::ExitCode).await });
+    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    // The client answers while it reads on: what comes at once after the ping comes too early.
+    assert!(matches!(
+        within(client.next()).await,
+        Some(Ok(Message::Ping(_)))
+    ));
+    let early = timeout(Duration::from_millis(20), client.next()).now_or_never();
+    assert!(early.is_none());
+    let heard = hear(&mut client).await;
+    assert_eq!(heard[0].0, OUTCOME);
+    within(task).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_never_answers_is_told_all_the_same_and_its_first_words_are_kept() {
+    let (mut client, mut command, _task) = start(Ending::Over).await;
+    client
+        .send(Message::binary(b"\x00first".to_vec()))
+        .await
+        .unwrap();
+    let mut input = [0; 5];
+    within(command.stdin.read_exact(&mut input)).await.unwrap();
+    assert_eq!(&input, b"first");
+    command.exit.send(Ok(0)).unwrap();
+    drop(command.stdout);
+    assert_eq!(
+        hear(&mut client).await.last().map(|(channel, _)| *channel),
+        Some(OUTCOME)
+    );
 }
