@@ -30,7 +30,9 @@ pub fn answer(path: &str, accept: &str) -> Option<Answer> {
                 group_list()
             }
         }
-        ["api", "v1", "services"] | ["api", "v1", "namespaces", _, "services"] => no_services(),
+        ["api", "v1", "services"] | ["api", "v1", "namespaces", _, "services"] => {
+            no_services(accept)
+        }
         ["api", "v1"] => resources(GROUPS.iter().find(|group| group.name.is_empty())?),
         ["apis", name] => described(named(name)?),
         ["apis", name, version] => {
@@ -51,8 +53,17 @@ fn named(name: &str) -> Option<&'static Group> {
         .find(|group| group.name == name && !name.is_empty())
 }
 
-/// `kubectl cluster-info` wants to know of Services. There are none.
-fn no_services() -> Value {
+/// `kubectl cluster-info` wants to know of Services, and so does `kubectl get all`, which names each line's
+/// kind only if there are several. There are none.
+fn no_services(accept: &str) -> Value {
+    if accept.contains("as=Table") {
+        return json!({
+            "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": { "resourceVersion": "0" }, "rows": [],
+            "columnDefinitions": [
+                { "name": "Name", "type": "string", "format": "name", "description": "The Service's name.", "priority": 0 },
+            ],
+        });
+    }
     json!({ "kind": "ServiceList", "apiVersion": "v1", "metadata": { "resourceVersion": "0" }, "items": [] })
 }
 

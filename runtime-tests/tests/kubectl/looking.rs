@@ -32,6 +32,10 @@ fn get_shows_a_pod_in_every_form(world: &World) -> Verdict {
             cells(&table)[0].join(" ").as_str(),
             &["AGE IP NODE NOMINATED NODE READINESS GATES"],
         )?;
+        for several in ["get all", "get po,svc"] {
+            let table = kubectl.good(several)?;
+            same(cells(&table)[1][0], "pod/web")?;
+        }
         same(&kubectl.good("get pod web -o name")?, "pod/web\n")?;
         same(
             &kubectl.good("get pods -o jsonpath={.items[*].status.phase}")?,

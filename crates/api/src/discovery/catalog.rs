@@ -246,5 +246,8 @@ const CORE: [Served; 8] = [
         short_names: &["sa"],
         ..homed("serviceaccounts", "serviceaccount", "ServiceAccount")
     },
-    foreign("services", "service", "Service", &["svc"]),
+    Served {
+        categories: &["all"],
+        ..foreign("services", "service", "Service", &["svc"])
+    },
 ];

@@ -98,6 +98,14 @@ fn kinds_that_are_refused_are_named_so_that_kubectl_sends_them() {
     assert_eq!(deployment.unwrap()["shortNames"], json!(["deploy"]));
     let services = object("/api/v1/namespaces/kube-system/services", "");
     assert_eq!(services["items"], json!([]));
+    let services = object(
+        "/api/v1/services",
+        "application/json;as=Table;v=v1;g=meta.k8s.io",
+    );
+    assert_eq!(
+        (&services["kind"], &services["rows"]),
+        (&json!("Table"), &json!([]))
+    );
 }
 
 #[test]
