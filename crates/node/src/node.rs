@@ -136,6 +136,7 @@ impl Node {
         while self.lives.values().any(|life| life.over.is_none()) {
             self.step().await;
         }
+        self.around.departures.seen_off().await;
         self.lives
             .values()
             .filter_map(|life| life.over.clone())

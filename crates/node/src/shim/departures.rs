@@ -1,5 +1,5 @@
 //! When is a shim gone that has released its Pod? A little after it has said so: the kernel still takes its
-//! namespaces apart. Nobody waits for that but a daemon that ends itself, which leaves nothing half gone.
+//! namespaces apart. Nobody waits for that but a node that ends itself, which leaves nothing half gone.
 
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
@@ -18,18 +18,20 @@ const GOES_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Departures(Mutex<JoinSet<()>>);
 
 impl Departures {
-    /// Removes their home behind a shim, if it was the last one there; `shim` is its process, if it was
-    /// still there to be asked.
+    /// Keeps in mind that a shim goes, and removes the shims' home behind it if it was the last one there;
+    /// `shim` is its process, if it was still there to be asked.
     pub(crate) fn see_off(&self, shim: Option<OwnedFd>, home: Option<&Home>) {
-        let Some(home) = home.cloned() else { return };
+        let home = home.cloned();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while all.try_join_next().is_some() {}
         all.spawn(async move {
             if let Some(shim) = shim {
                 tokio::time::timeout(GOES_WITHIN, ended(shim)).await.ok();
             }
-            // The group that is left by one that broke off is found again by the next.
-            tokio::task::spawn_blocking(move || home.tidy()).await.ok();
+            if let Some(home) = home {
+                // The group that is left by one that broke off is found again by the next.
+                tokio::task::spawn_blocking(move || home.tidy()).await.ok();
+            }
         });
     }
 
