@@ -29,7 +29,9 @@ pub const OWN_FOLDERS: [&str; 2] = ["/run", "/tmp"];
 /// it has started.
 const LIMIT_S: f64 = 240.0;
 
-fn limit_s() -> f64 {
+/// How long one test may take, in seconds; in the virtual machine that is stretched.
+#[must_use]
+pub fn limit_s() -> f64 {
     let asked = std::env::var("OUTRIGGER_TEST_LIMIT_S").ok();
     asked.and_then(|text| text.parse().ok()).unwrap_or(LIMIT_S)
 }

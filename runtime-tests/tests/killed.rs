@@ -125,14 +125,16 @@ fn is_slow() -> bool {
     runtime_tests::time_scale() > 1.0
 }
 
-/// How many kills are wanted, and after how long there are enough if nobody has asked for a number: a busy
+/// How many kills are wanted, and after how long there are enough if nobody has asked for a number: a very busy
 /// machine kills fewer in the time that a test has.
 fn wanted() -> Result<(usize, Option<Duration>), Failure> {
     if let Ok(asked) = std::env::var("OUTRIGGER_KILLS") {
         return Ok((asked.parse()?, None));
     }
     let usual = if is_slow() { 40 } else { 500 };
-    Ok((usual, Some(runtime_tests::at_most_s(150.0))))
+    let rest_s = 90.0;
+    let limit_s = runtime_tests::stage::limit_s() - rest_s;
+    Ok((usual, Some(runtime_tests::at_most_s(limit_s))))
 }
 
 /// Brings a daemon up, and says how long one is to live on average, as that took so long.

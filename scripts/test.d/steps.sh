@@ -81,8 +81,12 @@ chosen() { # NAME WORD…: whether one of the words is in the name, or there are
     return 1
 }
 
-# The most that one program may take. The golden Pods wait as long as a kubelet does; nothing else comes near.
-limit_s() { case $1 in runtime-tests/golden | simulator/*) echo 900 ;; *) echo 600 ;; esac }
+# The most that one program may take. The golden Pods wait as long as a kubelet does, 500 kills take minutes; nothing else
+# comes near.
+limit_s() { case $1 in runtime-tests/golden | runtime-tests/killed | simulator/*) echo 900 ;; *) echo 600 ;; esac }
+
+# The most that one test of a program may take.
+test_limit_s() { case $1 in runtime-tests/killed) echo 600 ;; *) echo 240 ;; esac }
 
 on_host() { # WORD…
     local name directory file
@@ -96,7 +100,8 @@ on_host() { # WORD…
 run_program() { # NAME DIRECTORY FILE
     local log=$logs/host-${1//\//-} status=0 start=$SECONDS
     (cd "$2" && as_root env "PATH=$PATH" OUTRIGGER_SKIPS_FAIL=1 "OUTRIGGER_TIME_SCALE=${OUTRIGGER_TIME_SCALE:-1}" \
-        "OUTRIGGER_STORM_SECONDS=${OUTRIGGER_STORM_SECONDS:-60}" RUST_BACKTRACE=1 "CARGO_MANIFEST_DIR=$2" \
+        "OUTRIGGER_STORM_SECONDS=${OUTRIGGER_STORM_SECONDS:-60}" \
+        "OUTRIGGER_TEST_LIMIT_S=$(test_limit_s "$1")" RUST_BACKTRACE=1 "CARGO_MANIFEST_DIR=$2" \
         timeout --kill-after=20 "$(limit_s "$1")" "$3") >"$log" 2>&1 </dev/null || status=$?
     count "$1" $status "$log" $((SECONDS - start))
 }
