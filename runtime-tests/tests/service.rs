@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use runtime_tests::daemon::{Daemon, spoken};
+use runtime_tests::daemon::{Daemon, spoken, until};
 use runtime_tests::{Failure, Verdict, World, ensure, failed, run, tests};
 use serde_json::Value;
 
@@ -204,7 +204,12 @@ fn it_may_open_more_files_than_its_containers(world: &World) -> Verdict {
     daemon.up()?;
     daemon.apply(&POD.replace("echo hello", "ulimit -Sn"))?;
     ready(&daemon)?;
-    let logs = spoken(&mut daemon.outrigger(&["logs", "web"]), None)?.ended(0)?;
+    let mut logs = String::new();
+    // It is ready when it has been started, and has perhaps not said anything yet.
+    until(10.0, || {
+        logs = spoken(&mut daemon.outrigger(&["logs", "web"]), None)?.ended(0)?;
+        Ok(!logs.is_empty())
+    })?;
     ensure!(logs == "1024\n", "a container may open {logs}");
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.pid()?))?;
     let files = limits.lines().find(|line| line.contains("open files"));

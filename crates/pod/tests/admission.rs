@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use outrigger_pod::Pod;
 use outrigger_pod::admission::{
@@ -63,6 +63,13 @@ fn what_is_kept_may_be_sent_back_and_is_the_same_pod() {
     }
 }
 
+/// What this thread has had of a processor, whatever else the machine does.
+fn processor_time() -> Result<Duration, Box<dyn Error>> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let running_ns = stat.split(' ').next().unwrap_or_default().parse()?;
+    Ok(Duration::from_nanos(running_ns))
+}
+
 #[test]
 fn large_and_hostile_bodies_end_soon() {
     const MIB: usize = 1 << 20;
@@ -82,9 +89,9 @@ fn large_and_hostile_bodies_end_soon() {
         (format!("{{{}}}", unit(" ").repeat(3)), true),
         (unit("- ").repeat(3), false),
     ] {
-        let start = Instant::now();
+        let start = processor_time().expect("a Linux with schedstat");
         let read = decode(Decodable::Pod, &text, FieldValidation::Warn);
-        let took = start.elapsed();
+        let took = processor_time().expect("a Linux with schedstat") - start;
         let shown: String = text.chars().take(20).collect();
         assert_eq!(read.is_ok(), is_read, "{shown:?}");
         assert!(took < Duration::from_secs(5), "{shown:?} took {took:?}");

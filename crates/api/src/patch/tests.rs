@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -271,6 +271,13 @@ fn media_types_say_the_kind() {
 /// looking for each element from the list's beginning takes minutes.
 const MOST: Duration = Duration::from_secs(4);
 
+/// What this thread has had of a processor, whatever else the machine does.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let running_ns = stat.split(' ').next().unwrap().parse().unwrap();
+    Duration::from_nanos(running_ns)
+}
+
 #[test]
 fn a_patch_of_twenty_thousand_elements_takes_no_time() {
     let env = |numbers: std::ops::Range<usize>| -> Value {
@@ -285,9 +292,10 @@ fn a_patch_of_twenty_thousand_elements_takes_no_time() {
     others.extend(deleted);
     let patch = pod(wanted.clone());
 
-    let begun = Instant::now();
+    let begun = processor_time();
     let merged = strategic(old.clone(), patch);
-    assert!(begun.elapsed() < MOST, "{:?}", begun.elapsed());
+    let took = processor_time() - begun;
+    assert!(took < MOST, "{took:?}");
     let env_of = |pod: &Value| {
         pod["spec"]["containers"][0]["env"]
             .as_array()
@@ -296,18 +304,20 @@ fn a_patch_of_twenty_thousand_elements_takes_no_time() {
     };
     assert_eq!(env_of(&merged), 25_000);
 
-    let begun = Instant::now();
+    let begun = processor_time();
     let applied = three_way(Resource::Pods, &old, &pod(env(10_000..30_000)), &old);
-    assert!(begun.elapsed() < MOST, "{:?}", begun.elapsed());
+    let took = processor_time() - begun;
+    assert!(took < MOST, "{took:?}");
     assert_eq!(env_of(&applied), 20_000);
 
     let finalizers = |numbers: std::ops::Range<usize>| -> Value {
         let names: Value = numbers.map(|n| json!(format!("example.com/{n}"))).collect();
         json!({ "metadata": { "finalizers": names } })
     };
-    let begun = Instant::now();
+    let begun = processor_time();
     let merged = strategic(finalizers(0..20_000), finalizers(10_000..30_000));
-    assert!(begun.elapsed() < MOST, "{:?}", begun.elapsed());
+    let took = processor_time() - begun;
+    assert!(took < MOST, "{took:?}");
     let all = merged["metadata"]["finalizers"].as_array().unwrap();
     assert_eq!(all.len(), 30_000);
 }
