@@ -53,7 +53,9 @@ fn exit_codes(world: &World) -> Verdict {
 
 fn the_first_main_that_failed_gives_the_code(world: &World) -> Verdict {
     let second = "  - name: other\n    image: host:/\n    command: [sh, -c, exit 4]\n";
-    let output = world.ended(&(pod_of("", "sleep 1; exit 3") + second), &[], 4)?;
+    // The other one is started after it, which takes longer where everything does.
+    let first = format!("sleep {}; exit 3", whole_scale());
+    let output = world.ended(&(pod_of("", &first) + second), &[], 4)?;
     phase_is(&output, "Failed")
 }
 
