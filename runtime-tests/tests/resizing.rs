@@ -44,12 +44,18 @@ fn start(daemon: &Daemon, containers: &[Value]) -> Result<Value, Failure> {
 
 /// Asks for other sizes of the containers, by their places in the manifest.
 fn resize(daemon: &Daemon, new: &[(usize, Value)]) -> Verdict {
-    let mut pod = daemon.pod("web")?;
-    for (index, sizes) in new {
-        pod["spec"]["containers"][index]["resources"] = sizes.clone();
-    }
-    let (code, answer) = daemon.ask("PUT", &format!("{POD}/resize"), &pod.to_string())?;
-    ensure!(code == 200, "{code} {answer}");
+    let mut last = (0, String::new());
+    // The node may show a new status between the question and the answer.
+    let done = until(10.0, || {
+        let mut pod = daemon.pod("web")?;
+        for (index, sizes) in new {
+            pod["spec"]["containers"][index]["resources"] = sizes.clone();
+        }
+        let (code, answer) = daemon.ask("PUT", &format!("{POD}/resize"), &pod.to_string())?;
+        last = (code, answer.to_string());
+        Ok(code != 409)
+    })?;
+    ensure!(done && last.0 == 200, "{last:?}");
     Ok(())
 }
 
