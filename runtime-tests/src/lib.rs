@@ -16,6 +16,7 @@ pub mod expect;
 mod launch;
 pub mod leaks;
 pub mod life;
+pub mod loops;
 mod output;
 pub mod records;
 pub mod replay;

@@ -1,6 +1,7 @@
 # The steps of scripts/test. Sourced, not run.
 
 logs=${CARGO_TARGET_DIR:-target}/test-logs
+loops=${OUTRIGGER_LOOPS:-0.05}
 list=$logs/programs # a line for each test program: name, directory to run it in, file
 
 # shellcheck source=scripts/needs.sh
@@ -100,7 +101,7 @@ on_host() { # WORD…
 run_program() { # NAME DIRECTORY FILE
     local log=$logs/host-${1//\//-} status=0 start=$SECONDS
     (cd "$2" && as_root env "PATH=$PATH" OUTRIGGER_SKIPS_FAIL=1 "OUTRIGGER_TIME_SCALE=${OUTRIGGER_TIME_SCALE:-1}" \
-        "OUTRIGGER_STORM_SECONDS=${OUTRIGGER_STORM_SECONDS:-60}" \
+        "OUTRIGGER_STORM_SECONDS=${OUTRIGGER_STORM_SECONDS:-60}" "OUTRIGGER_LOOPS=$loops" \
         "OUTRIGGER_TEST_LIMIT_S=$(test_limit_s "$1")" RUST_BACKTRACE=1 "CARGO_MANIFEST_DIR=$2" \
         timeout --kill-after=20 "$(limit_s "$1")" "$3") >"$log" 2>&1 </dev/null || status=$?
     count "$1" $status "$log" $((SECONDS - start))
@@ -133,7 +134,8 @@ doc_tests() {
 # The programs whose subject is the kernel, in the virtual machine. The others compute the same there, ten times as slowly;
 # and the examples' own probes give up on programs that take ten times as long to start.
 in_vm() { # WORD…
-    local start=$SECONDS status=0 name directory file log share=$PWD/$logs/vm
+    local start=$SECONDS status=0 name directory file log share=$PWD/$logs/vm fewer
+    fewer=$(awk "BEGIN { print $loops / 10 }")
     case $logs in /*) share=$logs/vm ;; esac
     mkdir -p "$share" && rm -f "$share"/*
     : >"$share/list"
@@ -150,7 +152,7 @@ in_vm() { # WORD…
     [ -s "$share/list" ] || return 0
     say "the virtual machine with cgroup v2: $(wc -l <"$share/list") programs …"
     # What a program printed goes to its own file in the shared directory, and here a line each.
-    OUTRIGGER_SKIPS_FAIL=1 OUTRIGGER_TIME_SCALE=10 scripts/in-vm -m 3072 -t 2700 -w "$share" -- \
+    OUTRIGGER_SKIPS_FAIL=1 OUTRIGGER_TIME_SCALE=10 OUTRIGGER_LOOPS=$fewer scripts/in-vm -m 3072 -t 2700 -w "$share" -- \
         bash scripts/test.d/guest.sh "$share" 2>&1 | while read -r line; do say "  $line"; done || status=$?
     while read -r name directory file; do
         log=$share/${name//\//-}

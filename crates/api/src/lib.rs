@@ -40,3 +40,6 @@ pub use route::{
 };
 pub use serve::{DoorError, Edges, Limits, listen_unix, serve};
 pub use store::{Change, Key, Listing, Notice, Store, StoreError, Stored, Watch, Write};
+
+/// Whoever changes this annotation of a Pod that is `NotTakenUp` asks for it to be tried again.
+pub const RETRY_ANNOTATION: &str = "outrigger.run/retry";

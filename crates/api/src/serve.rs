@@ -8,7 +8,9 @@ mod begun;
 pub(crate) mod body;
 mod connection;
 mod door;
+mod head;
 mod ledger;
+mod limits;
 mod registry;
 mod respond;
 mod texts;
@@ -21,17 +23,16 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, header};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::{Failure, Reason};
 use begun::Begun;
 use body::Body;
 use connection::{Connection, Phase, Socket, Wire};
@@ -40,6 +41,7 @@ use registry::Registry;
 use texts::Texts;
 
 pub use door::{DoorError, listen_unix};
+pub use limits::Limits;
 pub use respond::serve;
 
 /// After so much silence a client's machine is asked whether it is still there.
@@ -50,6 +52,12 @@ const TLS_BUFFER_BYTES: usize = 8 * 1024;
 
 /// How much the kernel holds for one (it doubles that): without a bound it would be megabytes.
 const KERNEL_BUFFER_BYTES: usize = 128 * 1024;
+
+/// The least that the HTTP library takes as its bound.
+const LEAST_BUFFER_BYTES: usize = 8 * 1024;
+
+/// What was needed is not given back at once: more like it may come.
+const RELIEF_AFTER: Duration = Duration::from_millis(500);
 
 /// Where clients come in.
 #[derive(Debug)]
@@ -62,65 +70,6 @@ pub struct Edges {
     pub unix: UnixListener,
     /// Called when a crowd of clients has gone: what was needed for them can be given back.
     pub relax: fn(),
-}
-
-/// What a client may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// For the TLS handshake.
-    pub handshake_ms: u64,
-    /// From the first byte of a request's head to its last; and for the first request to begin.
-    pub head_ms: u64,
-    /// The longest head of a request.
-    pub head_bytes: usize,
-    /// For the body of a request.
-    pub body_ms: u64,
-    /// The longest body of a request.
-    pub body_bytes: usize,
-    /// Connections at once.
-    pub connections: usize,
-    /// Of these, how many only the unix socket may use.
-    pub connections_reserved: usize,
-    /// Bytes of requests that are being read or carried out, of all remote clients together; one more may
-    /// come while there is less.
-    pub sent_bytes: usize,
-    /// Bytes of answers that wait for remote clients, likewise. From half of it on those who take nothing are
-    /// cut off early.
-    pub waiting_bytes: usize,
-    /// Watches at once.
-    pub watchers: usize,
-    /// A client that reads nothing for so long is cut off.
-    pub stall_ms: u64,
-    /// The same for logs, commands and ports, where a person may be thinking.
-    pub stall_interactive_ms: u64,
-    /// Between two requests.
-    pub idle_ms: u64,
-    /// For requests under way when the server stops.
-    pub drain_ms: u64,
-    /// How often the clock looks.
-    pub sweep_ms: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            handshake_ms: 10_000,
-            head_ms: 10_000,
-            head_bytes: 64 * 1024,
-            body_ms: 30_000,
-            body_bytes: 3 * 1024 * 1024,
-            connections: 1_024,
-            connections_reserved: 64,
-            sent_bytes: 32 * 1024 * 1024,
-            waiting_bytes: 32 * 1024 * 1024,
-            watchers: 1_000,
-            stall_ms: 60_000,
-            stall_interactive_ms: 4 * 3_600_000,
-            idle_ms: 300_000,
-            drain_ms: 2_000,
-            sweep_ms: 1_000,
-        }
-    }
 }
 
 /// Who is at the other end.
@@ -161,14 +110,33 @@ pub(crate) trait Respond: Send + Sync + 'static {
     ) -> impl Future<Output = Response<Body>> + Send;
 }
 
+impl Terms {
+    /// Waits until much has been read or answered and next to nothing of it is held any more.
+    async fn at_rest(&self) {
+        tokio::select! {
+            () = self.sent.at_rest() => {}
+            () = self.texts.ledger().at_rest() => {}
+        }
+    }
+}
+
 struct Shared<R> {
     respond: Arc<R>,
     remote: Arc<Terms>,
-    /// Root may do what it wants, also while others have used up what there is.
+    /// Root has an account of its own, which others cannot use up.
     local: Arc<Terms>,
     registry: Arc<Registry>,
     acceptor: TlsAcceptor,
     shutdown: watch::Receiver<bool>,
+}
+
+impl<R> Shared<R> {
+    async fn at_rest(&self) {
+        tokio::select! {
+            () = self.remote.at_rest() => {}
+            () = self.local.at_rest() => {}
+        }
+    }
 }
 
 /// Serves until told to stop, then lets requests under way end and cuts off what remains.
@@ -189,7 +157,7 @@ pub(crate) async fn serve_with<R: Respond>(
     let shared = Arc::new(Shared {
         respond,
         remote: Terms::new(&limits, limits.sent_bytes, limits.waiting_bytes),
-        local: Terms::new(&limits, usize::MAX, usize::MAX),
+        local: Terms::new(&limits, limits.sent_bytes, limits.waiting_bytes),
         registry: Arc::clone(&registry),
         acceptor: TlsAcceptor::from(tls),
         shutdown: shutdown.clone(),
@@ -197,17 +165,11 @@ pub(crate) async fn serve_with<R: Respond>(
     let mut tasks = JoinSet::new();
     let mut clock = interval(Duration::from_millis(limits.sweep_ms.max(1)));
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // When what was needed for many or large requests is given back; never while nothing has happened.
+    let mut relief: Option<Instant> = None;
     loop {
         let came = tokio::select! {
-            came = tcp.accept() => came.map(|(stream, _)| {
-                // Small answers must not wait for each other; without it they are only slower.
-                let _ = stream.set_nodelay(true);
-                let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, KERNEL_BUFFER_BYTES);
-                // Whose machine is gone says no goodbye; a quiet log or port would be held for ever.
-                let _ = rustix::net::sockopt::set_socket_keepalive(&stream, true);
-                let _ = rustix::net::sockopt::set_tcp_keepidle(&stream, KEEP_ALIVE);
-                Socket::Tcp(stream)
-            }),
+            came = tcp.accept() => came.map(|(stream, _)| tuned(stream)),
             came = unix.accept() => came.map(|(stream, _)| Socket::Unix(stream)),
             // Nobody there, nothing to look at: an idle machine is not woken for it.
             _ = clock.tick(), if !registry.is_empty() => {
@@ -219,8 +181,18 @@ pub(crate) async fn serve_with<R: Respond>(
             Some(ended) = tasks.join_next() => {
                 report(ended);
                 if registry.has_calmed() {
-                    relax();
+                    relief = Some(Instant::now());
                 }
+                continue;
+            }
+            () = shared.at_rest() => {
+                relief.get_or_insert_with(|| Instant::now() + RELIEF_AFTER);
+                continue;
+            }
+            () = sleep_until(relief.unwrap_or_else(Instant::now)), if relief.is_some() => {
+                relief = None;
+                // It takes its time where there was much, and nobody waits for it.
+                tokio::task::spawn_blocking(relax);
                 continue;
             }
             () = stopped(&mut shutdown) => break,
@@ -240,14 +212,26 @@ pub(crate) async fn serve_with<R: Respond>(
         }
     }
     drop((tcp, unix));
-    let drained = timeout(Duration::from_millis(limits.drain_ms), async {
-        while let Some(ended) = tasks.join_next().await {
-            report(ended);
-        }
-    });
-    // Whoever is still there is cut off, upgraded connections with them.
-    let _ = drained.await;
+    // Whoever is still there then is cut off, upgraded connections with them.
+    let _ = timeout(Duration::from_millis(limits.drain_ms), drained(&mut tasks)).await;
     registry.end_all();
+}
+
+/// Waits until all connections have ended.
+async fn drained(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        report(ended);
+    }
+}
+
+fn tuned(stream: TcpStream) -> Socket {
+    // Small answers must not wait for each other; without it they are only slower.
+    let _ = stream.set_nodelay(true);
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, KERNEL_BUFFER_BYTES);
+    // Whose machine is gone says no goodbye; a quiet log or port would be held for ever.
+    let _ = rustix::net::sockopt::set_socket_keepalive(&stream, true);
+    let _ = rustix::net::sockopt::set_tcp_keepidle(&stream, KEEP_ALIVE);
+    Socket::Tcp(stream)
 }
 
 /// When it is time to stop, also if nobody is left who could say so.
@@ -274,6 +258,11 @@ async fn attend<R: Respond>(shared: Arc<Shared<R>>, connection: Arc<Connection>)
         return;
     }
     if let Some((stream, peer)) = Box::pin(agree(&shared.acceptor, wire)).await {
+        match peer {
+            Peer::Known if !shared.registry.prove(&connection) => return,
+            Peer::Known => {}
+            Peer::Nobody => connection.be_strange(),
+        }
         connection.enter(Phase::Fresh);
         Box::pin(converse(shared, connection, stream, peer)).await;
     }
@@ -329,7 +318,10 @@ async fn speak<R, S>(
     let service = service_fn(|request: Request<Incoming>| async {
         connection.enter(Phase::Serving);
         let answer = match peer {
-            Peer::Nobody => unauthorized(),
+            Peer::Nobody => head::unauthorized(),
+            Peer::Known if head::bytes(&request) > terms.limits.head_bytes => {
+                head::too_long(terms.limits.head_bytes)
+            }
             Peer::Known => {
                 let respond = Arc::clone(&shared.respond);
                 Box::pin(respond.respond(request, Arc::clone(terms))).await
@@ -338,7 +330,11 @@ async fn speak<R, S>(
         Ok::<_, std::convert::Infallible>(body::guarded(answer, &connection, &terms.limits))
     });
     let mut http = http1::Builder::new();
-    http.max_buf_size(terms.limits.head_bytes.max(8_192))
+    let head = match peer {
+        Peer::Known => terms.limits.head_bytes,
+        Peer::Nobody => 0,
+    };
+    http.max_buf_size(head.max(LEAST_BUFFER_BYTES))
         .header_read_timeout(None);
     let mut serving = pin!(
         http.serve_connection(TokioIo::new(stream), service)
@@ -355,16 +351,6 @@ async fn speak<R, S>(
     if let Err(problem) = ended {
         tracing::debug!(%problem, "a connection ended early");
     }
-}
-
-fn unauthorized() -> Response<Body> {
-    let mut answer = body::failure(&Failure::new(
-        Reason::Unauthorized,
-        "Unauthorized: this API wants a client certificate of its own authority; the kubeconfig that `outrigger daemon` writes has one",
-    ));
-    let close = header::HeaderValue::from_static("close");
-    answer.headers_mut().insert(header::CONNECTION, close);
-    answer
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 //! What people write is on the disk before it is acknowledged; what the node observes is kept in
 //! memory, because the node can always tell it again.
 
+mod behind;
 mod disk;
 mod memory;
 #[cfg(test)]
 mod tests;
 mod writing;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -16,6 +18,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::{Failure, Reason, Resource};
+use behind::Behind;
 use disk::Disk;
 pub(crate) use memory::weight;
 use memory::{Memory, Next};
@@ -81,8 +84,12 @@ pub enum Write {
     Durable(Value),
     /// It is kept in memory only; after a restart the last durable state is back.
     Volatile(Value),
-    /// It is removed, on the disk too.
+    /// It counts at once, and comes to the disk with the next [`Store::flush`].
+    Behind(Value),
+    /// It is removed, on the disk too. That a Pod was deleted is remembered until nothing is left of it.
     Remove,
+    /// It is removed, on the disk too, and nothing is left of what it stood for.
+    Gone,
     /// It stays as it is.
     Keep,
 }
@@ -114,6 +121,10 @@ struct Inner {
     freed: Condvar,
     /// `None` for a store that is in memory only.
     disk: Option<Mutex<Disk>>,
+    /// What is owed to it.
+    behind: Mutex<Behind>,
+    /// The uids of Pods that were deleted and of which something may be left.
+    deleted: Mutex<BTreeSet<String>>,
     path: Option<std::path::PathBuf>,
     /// The last version that can be seen, for readers that wait.
     news: watch::Sender<u64>,
@@ -144,6 +155,7 @@ impl Store {
     pub fn in_memory() -> Store {
         let loaded = disk::Loaded {
             objects: Vec::new(),
+            deleted: BTreeSet::new(),
             reserved: 0,
         };
         Store::of(None, loaded, None)
@@ -156,6 +168,8 @@ impl Store {
             memory: Mutex::new(memory),
             freed: Condvar::new(),
             disk: disk.map(Mutex::new),
+            behind: Mutex::default(),
+            deleted: Mutex::new(loaded.deleted),
             path: directory.map(|directory| directory.join("objects.redb")),
         };
         Store {
@@ -208,9 +222,18 @@ impl Store {
             Write::Keep => before.map(|entry| entry.stored),
             Write::Volatile(object) => Some(self.inner.put_in_memory(key, before, object)?),
             Write::Durable(object) => Some(self.inner.put_on_disk(key, before, object)?),
+            Write::Behind(object) => Some(self.inner.put_behind(key, before, object)?),
             Write::Remove => {
-                if before.is_some() {
-                    self.inner.remove(key)?;
+                if let Some(entry) = before {
+                    let note = self.inner.note_deleted(key, &entry.stored.object);
+                    self.inner.remove(key, note)?;
+                }
+                None
+            }
+            Write::Gone => {
+                if let Some(entry) = before {
+                    let note = self.inner.note_gone(&entry.stored.object);
+                    self.inner.remove(key, note)?;
                 }
                 None
             }

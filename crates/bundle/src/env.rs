@@ -1,16 +1,20 @@
 //! Which environment does a container get from its manifest?
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1 as core;
 use outrigger_pod::resources::{NodeAmounts, resource_field};
 use outrigger_pod::{Objects, Pod, Slot};
 
-use crate::expand::expand;
+use crate::bounds::{Budget, TooLong, variable};
 
 mod field;
 
 pub use field::field;
+
+/// How many keys that cannot be names are told.
+const LEFT_OUT_MAX: usize = 100;
 
 /// What is known of a Pod only when it is about to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub struct Running {
     pub node_name: String,
     /// What the node has to give, for limits that nobody set.
     pub allocatable: NodeAmounts,
+    /// To what size a container's stack may grow: the kernel's limit on its environment follows from it.
+    pub stack_bytes: u64,
 }
 
 /// Why a container's environment cannot be put together, in the kubelet's words: a
@@ -75,6 +81,9 @@ pub enum EnvError {
         /// The variable.
         name: String,
     },
+    /// The kernel takes no text of this length.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
 }
 
 /// A container's environment from its manifest.
@@ -83,7 +92,7 @@ pub struct Environment {
     /// Names and values, each name once, sorted.
     pub vars: Vec<(String, String)>,
     /// Keys of whole ConfigMaps and Secrets that cannot be names, and were left out. The kubelet
-    /// makes an event of them, `InvalidEnvironmentVariableNames`.
+    /// makes an event of them, `InvalidEnvironmentVariableNames`. Of many, only the first are told.
     pub left_out: Vec<String>,
 }
 
@@ -98,15 +107,15 @@ pub fn assemble(
     running: &Running,
 ) -> Result<Environment, EnvError> {
     let container = &pod[slot].spec;
-    let mut vars = BTreeMap::new();
+    let mut vars = Vars::new(running.stack_bytes);
     let mut left_out = Vec::new();
     for source in container.env_from.iter().flatten() {
         let prefix = source.prefix.as_deref().unwrap_or_default();
         for (key, value) in whole_object(pod, source, objects)? {
             let name = format!("{prefix}{key}");
             if is_name(&name) {
-                vars.insert(name, value);
-            } else {
+                vars.set(&name, &value)?;
+            } else if left_out.len() < LEFT_OUT_MAX {
                 left_out.push(name);
             }
         }
@@ -118,23 +127,64 @@ pub fn assemble(
         running,
     };
     for variable in container.env.iter().flatten() {
-        let value = match (&variable.value, &variable.value_from) {
-            (Some(text), _) if !text.is_empty() => {
-                Some(expand(text, |name| vars.get(name).map(String::as_str)))
+        match (&variable.value, &variable.value_from) {
+            (Some(text), _) if !text.is_empty() => vars.expand(&variable.name, text)?,
+            (_, Some(from)) => {
+                if let Some(value) = sources.value(&variable.name, from)? {
+                    vars.set(&variable.name, &value)?;
+                }
             }
-            (_, Some(from)) => sources.value(&variable.name, from)?,
-            _ => Some(String::new()),
-        };
-        if let Some(value) = value {
-            vars.insert(variable.name.clone(), value);
+            _ => vars.set(&variable.name, "")?,
         }
     }
+    let vars = vars.known;
     match vars.iter().find(|(_, value)| value.contains('\0')) {
         Some((name, _)) => Err(EnvError::Nul { name: name.clone() }),
         None => Ok(Environment {
             vars: vars.into_iter().collect(),
             left_out,
         }),
+    }
+}
+
+/// The variables up to now, and how much text they may have yet.
+struct Vars {
+    known: BTreeMap<String, String>,
+    budget: Budget,
+}
+
+impl Vars {
+    fn new(stack_bytes: u64) -> Vars {
+        Vars {
+            known: BTreeMap::new(),
+            budget: Budget::new(stack_bytes),
+        }
+    }
+
+    /// Sets a variable to a value as it is.
+    fn set(&mut self, name: &str, value: &str) -> Result<(), TooLong> {
+        self.give_back(name);
+        let bytes = name.len() + 1 + value.len();
+        self.budget.take(bytes as u64, || variable(name))?;
+        self.known.insert(name.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    /// Sets a variable to a text in which those before it are put in.
+    fn expand(&mut self, name: &str, text: &str) -> Result<(), TooLong> {
+        self.give_back(name);
+        let known = |name: &str| self.known.get(name).map(String::as_str);
+        let before = name.len() + 1;
+        let value = self.budget.expand(before, text, known, || variable(name))?;
+        self.known.insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    /// A variable that is set again does not count twice.
+    fn give_back(&mut self, name: &str) {
+        if let Some(value) = self.known.get(name) {
+            self.budget.give_back((name.len() + 1 + value.len()) as u64);
+        }
     }
 }
 
@@ -146,23 +196,23 @@ fn is_name(name: &str) -> bool {
             .all(|byte| (b' '..=b'~').contains(&byte) && byte != b'=')
 }
 
-type Pairs = Vec<(String, String)>;
+type Pairs<'o> = Box<dyn Iterator<Item = (&'o str, Cow<'o, str>)> + 'o>;
 
-fn whole_object(
+fn whole_object<'o>(
     pod: &Pod,
     source: &core::EnvFromSource,
-    objects: &Objects,
-) -> Result<Pairs, EnvError> {
+    objects: &'o Objects,
+) -> Result<Pairs<'o>, EnvError> {
     let id = |name: &str| (pod.namespace.clone(), name.to_owned());
+    let nothing = || Ok(Box::new(std::iter::empty()) as Pairs<'o>);
     if let Some(reference) = &source.config_map_ref {
         return match objects.config_maps.get(&id(&reference.name)) {
-            Some(map) => Ok(map
-                .data
-                .iter()
-                .flatten()
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect()),
-            None if reference.optional == Some(true) => Ok(Vec::new()),
+            Some(map) => {
+                Ok(Box::new(map.data.iter().flatten().map(|(key, value)| {
+                    (key.as_str(), Cow::Borrowed(value.as_str()))
+                })))
+            }
+            None if reference.optional == Some(true) => nothing(),
             None => Err(EnvError::NoObject {
                 kind: "configmap",
                 name: reference.name.clone(),
@@ -171,20 +221,19 @@ fn whole_object(
     }
     if let Some(reference) = &source.secret_ref {
         return match objects.secrets.get(&id(&reference.name)) {
-            Some(secret) => Ok(secret
-                .data
-                .iter()
-                .flatten()
-                .map(|(key, value)| (key.clone(), text(&value.0)))
-                .collect()),
-            None if reference.optional == Some(true) => Ok(Vec::new()),
+            Some(secret) => {
+                Ok(Box::new(secret.data.iter().flatten().map(
+                    |(key, value)| (key.as_str(), String::from_utf8_lossy(&value.0)),
+                )))
+            }
+            None if reference.optional == Some(true) => nothing(),
             None => Err(EnvError::NoObject {
                 kind: "secret",
                 name: reference.name.clone(),
             }),
         };
     }
-    Ok(Vec::new())
+    nothing()
 }
 
 /// An environment is text to OCI, whose configs are JSON; bytes that are none are replaced.

@@ -2,6 +2,8 @@
 
 use oci_spec::OciSpecError;
 
+use crate::bounds::TooLong;
+
 /// Why no config can be made. The kubelet calls all of these `CreateContainerConfigError`; the texts
 /// are its own where it has some.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +61,9 @@ pub enum BundleError {
         /// The container.
         container: String,
     },
+    /// The kernel takes no texts of this length.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
     /// A part of the config could not be put together.
     #[error("cannot build the OCI config")]
     Spec(#[from] OciSpecError),

@@ -4,65 +4,106 @@
 //! dollar, so that `$$(NAME)` is the text `$(NAME)`. An unfinished `$(` is text. What was put in is
 //! not looked at again.
 
-use k8s_openapi::api::core::v1::EnvVar;
+use std::collections::BTreeMap;
 
-/// Replaces every `$(NAME)` in a text that `value` knows.
-pub fn expand<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
-    let mut out = String::with_capacity(text.len());
+use k8s_openapi::api::core::v1::EnvVar;
+use outrigger_pod::text::quoted;
+
+use crate::bounds::{Budget, TooLong};
+
+/// Replaces every `$(NAME)` in a text that `value` knows. The result may be far longer than the text:
+/// whoever calls this has counted before, with [`bytes`].
+pub(crate) fn expand<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
+    let mut out = String::new();
+    walk(text, value, |piece| out.push_str(piece));
+    out
+}
+
+/// How long the result would be.
+pub(crate) fn bytes<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> u64 {
+    let mut bytes = 0_u64;
+    walk(text, value, |piece| {
+        bytes = bytes.saturating_add(piece.len() as u64)
+    });
+    bytes
+}
+
+/// Gives the pieces of the result, in order.
+fn walk<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>, mut put: impl FnMut(&str)) {
     let mut rest = text;
     while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
+        put(&rest[..at]);
         let after = &rest[at + 1..];
         if let Some(tail) = after.strip_prefix('$') {
-            out.push('$');
+            put("$");
             rest = tail;
         } else if let Some((name, tail)) = after
             .strip_prefix('(')
             .and_then(|inner| inner.split_once(')'))
         {
             match value(name) {
-                Some(value) => out.push_str(value),
+                Some(value) => put(value),
                 None => {
-                    out.push_str("$(");
-                    out.push_str(name);
-                    out.push(')');
+                    put("$(");
+                    put(name);
+                    put(")");
                 }
             }
             rest = tail;
         } else {
-            out.push('$');
+            put("$");
             rest = after;
         }
     }
-    out.push_str(rest);
-    out
+    put(rest);
 }
 
 /// A container's command or arguments with its complete environment put in.
-#[must_use]
-pub fn command(words: &[String], env: &[(String, String)]) -> Vec<String> {
-    let value = |name: &str| {
-        env.iter()
-            .rev()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    };
-    words.iter().map(|word| expand(word, value)).collect()
+///
+/// # Errors
+/// If the kernel would not take them.
+pub(crate) fn command(
+    words: &[String],
+    env: &[(String, String)],
+    budget: &mut Budget,
+) -> Result<Vec<String>, TooLong> {
+    let known: BTreeMap<&str, &str> = env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    all(words, |name| known.get(name).copied(), budget)
 }
 
 /// A probe's command, in which only names count whose values stand in the manifest as they are.
-#[must_use]
-pub fn probe_command(words: &[String], env: &[EnvVar]) -> Vec<String> {
-    let value = |name: &str| {
-        let named = env
-            .iter()
-            .rev()
-            .find(|variable| variable.name == name && variable.value_from.is_none());
-        named
-            .and_then(|variable| variable.value.as_deref())
-            .filter(|value| !value.is_empty())
-    };
-    words.iter().map(|word| expand(word, value)).collect()
+///
+/// # Errors
+/// If the kernel would not take it from a process whose stack may grow to `stack_bytes`.
+pub fn probe_command(
+    words: &[String],
+    env: &[EnvVar],
+    stack_bytes: u64,
+) -> Result<Vec<String>, TooLong> {
+    let literal = env.iter().filter(|variable| variable.value_from.is_none());
+    let known: BTreeMap<&str, &str> = literal
+        .map(|variable| {
+            let value = variable.value.as_deref().unwrap_or_default();
+            (variable.name.as_str(), value)
+        })
+        .collect();
+    let value = |name: &str| known.get(name).copied().filter(|value| !value.is_empty());
+    all(words, value, &mut Budget::new(stack_bytes))
+}
+
+fn all<'v>(
+    words: &[String],
+    value: impl Fn(&str) -> Option<&'v str>,
+    budget: &mut Budget,
+) -> Result<Vec<String>, TooLong> {
+    let words = words.iter().enumerate().map(|(at, word)| {
+        let what = || format!("word {} of the command, {}", at + 1, quoted(word));
+        budget.expand(0, word, &value, what)
+    });
+    words.collect()
 }
 
 #[cfg(test)]
@@ -95,6 +136,7 @@ mod tests {
             ("$($(A))", "$($(A))"),
         ] {
             assert_eq!(expand(text, value), expected, "{text}");
+            assert_eq!(bytes(text, value), expected.len() as u64, "{text}");
         }
     }
 
@@ -111,6 +153,22 @@ mod tests {
             value_from: Some(Default::default()),
         };
         let words = ["$(L)".to_owned(), "$(D)".to_owned()];
-        assert_eq!(probe_command(&words, &[literal, derived]), ["$(X)", "$(D)"]);
+        let command = probe_command(&words, &[literal, derived], 8 << 20).unwrap();
+        assert_eq!(command, ["$(X)", "$(D)"]);
+    }
+
+    #[test]
+    fn a_probe_whose_words_grow_is_refused() {
+        let long = EnvVar {
+            name: "L".to_owned(),
+            value: Some("x".repeat(100_000)),
+            value_from: None,
+        };
+        let refused = |word: &str, words: usize| {
+            let words = vec![word.to_owned(); words];
+            probe_command(&words, std::slice::from_ref(&long), 8 << 20).unwrap_err()
+        };
+        assert!(matches!(refused("$(L)$(L)", 1), TooLong::Text { .. }));
+        assert!(matches!(refused("$(L)", 21), TooLong::All { .. }));
     }
 }

@@ -10,6 +10,7 @@
 //! Beside them, [`hosts`] writes the Pod's `/etc/hosts`, `resolv.conf` and `hostname`, [`expand`]
 //! knows `$(VAR)`, and [`pod_resources`] gives the limits of the Pod's own cgroup.
 
+pub mod bounds;
 mod capabilities;
 mod config;
 pub mod env;

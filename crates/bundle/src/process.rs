@@ -1,10 +1,14 @@
 //! What runs in a container, with which words, environment and limits?
 
+use std::collections::BTreeMap;
+
 use oci_spec::runtime::{
     PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process, ProcessBuilder, UserBuilder,
 };
 use outrigger_pod::resources::oom_score_adj;
+use outrigger_pod::text::quoted;
 
+use crate::bounds::{Budget, variable};
 use crate::capabilities::capabilities;
 use crate::error::BundleError;
 use crate::expand;
@@ -42,11 +46,14 @@ pub(crate) fn process(request: &Request<'_>) -> Result<Process, BundleError> {
         .spec
         .as_ref()
         .map(|spec| oom_score_adj(spec, &container.spec, memory_bytes));
+    // The kernel counts both together.
+    let mut budget = Budget::new(request.host.stack_bytes);
+    let (args, env) = (args(request, &mut budget)?, env(request, &mut budget)?);
     let mut process = ProcessBuilder::default()
         .terminal(container.spec.tty == Some(true))
         .user(user)
-        .args(args(request)?)
-        .env(env(request)?)
+        .args(args)
+        .env(env)
         .cwd(cwd(request)?)
         .capabilities(capabilities(
             context(request),
@@ -63,18 +70,23 @@ pub(crate) fn process(request: &Request<'_>) -> Result<Process, BundleError> {
 
 /// The manifest's `command` takes the place of the image's entrypoint and of its command; `args`
 /// alone that of its command.
-fn args(request: &Request<'_>) -> Result<Vec<String>, BundleError> {
+fn args(request: &Request<'_>, budget: &mut Budget) -> Result<Vec<String>, BundleError> {
     let container = &request.pod[request.slot].spec;
-    let words = |list: &Option<Vec<String>>| {
-        expand::command(list.as_deref().unwrap_or_default(), request.env)
+    let mut words = |list: &Option<Vec<String>>| {
+        expand::command(list.as_deref().unwrap_or_default(), request.env, budget)
     };
-    let (command, args) = (words(&container.command), words(&container.args));
+    let (command, args) = (words(&container.command)?, words(&container.args)?);
     let image = request.image;
-    let all = match (command.is_empty(), args.is_empty()) {
-        (false, _) => [command, args].concat(),
-        (true, false) => [image.entrypoint.clone(), args].concat(),
-        (true, true) => [image.entrypoint.clone(), image.cmd.clone()].concat(),
+    let (of_image, own): (Vec<&[String]>, _) = match (command.is_empty(), args.is_empty()) {
+        (false, _) => (Vec::new(), [command, args].concat()),
+        (true, false) => (vec![&image.entrypoint], args),
+        (true, true) => (vec![&image.entrypoint, &image.cmd], Vec::new()),
     };
+    for word in of_image.iter().copied().flatten() {
+        let what = || format!("{} of the image's command", quoted(word));
+        budget.take(word.len() as u64, what)?;
+    }
+    let all = [of_image.concat(), own].concat();
     match all.first().map(String::as_str) {
         None | Some("") => Err(BundleError::NoCommand),
         _ => without_nul(request, "a command", all),
@@ -83,7 +95,7 @@ fn args(request: &Request<'_>) -> Result<Vec<String>, BundleError> {
 
 /// The image's environment with the manifest's over it. `PATH`, `HOME` and `HOSTNAME` are always
 /// set, `TERM` where there is a terminal.
-fn env(request: &Request<'_>) -> Result<Vec<String>, BundleError> {
+fn env(request: &Request<'_>, budget: &mut Budget) -> Result<Vec<String>, BundleError> {
     let mut env: Vec<(&str, &str)> = vec![
         ("PATH", PATH),
         ("HOME", &request.user.home),
@@ -92,6 +104,8 @@ fn env(request: &Request<'_>) -> Result<Vec<String>, BundleError> {
     if request.pod[request.slot].spec.tty == Some(true) {
         env.push(("TERM", TERM));
     }
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    places.extend(env.iter().enumerate().map(|(at, (name, _))| (*name, at)));
     let image = request
         .image
         .env
@@ -102,10 +116,17 @@ fn env(request: &Request<'_>) -> Result<Vec<String>, BundleError> {
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
     for (name, value) in image.chain(manifest) {
-        match env.iter_mut().find(|(known, _)| *known == name) {
-            Some(entry) => entry.1 = value,
-            None => env.push((name, value)),
+        match places.get(name) {
+            Some(at) => env[*at].1 = value,
+            None => {
+                places.insert(name, env.len());
+                env.push((name, value));
+            }
         }
+    }
+    for (name, value) in &env {
+        let bytes = name.len() + 1 + value.len();
+        budget.take(bytes as u64, || variable(name))?;
     }
     let env = env
         .into_iter()

@@ -1,5 +1,6 @@
 //! The Pod's conditions.
 
+use outrigger_pod::text::{MESSAGE_MAX_BYTES, cut};
 use outrigger_pod::{Container, Kind, Pod, Slot};
 
 use crate::{Condition, ContainerStatus, Phase, Sandbox, Seen, State, resize, restarts};
@@ -121,7 +122,7 @@ fn ready(pod: &Pod, containers_ready: &Condition) -> Condition {
         })
         .collect();
     if containers_ready.holds && !missing.is_empty() {
-        let message = missing.join(", ");
+        let message = cut(&missing.join(", "), MESSAGE_MAX_BYTES).into_owned();
         return Condition {
             kind,
             holds: false,

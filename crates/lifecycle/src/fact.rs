@@ -1,5 +1,6 @@
 //! What can be observed of a Pod: the alphabet of its record.
 
+use outrigger_pod::text::{self, MESSAGE_MAX_BYTES};
 use outrigger_pod::{ProbeKind, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +94,29 @@ pub enum Fact {
         /// The grace period in seconds instead of the Pod's own.
         grace_s: Option<u64>,
     },
+}
+
+impl Fact {
+    /// Cuts its texts, which quote what manifests, images and containers wrote: it is kept, shown and told.
+    pub fn bound(&mut self) {
+        let text = match self {
+            Fact::SandboxFailed { message, .. } => message,
+            Fact::StartFailed { failure, .. } => &mut failure.message,
+            Fact::Exited { exit, .. } => &mut exit.message,
+            Fact::HookEnded {
+                result: Err(text), ..
+            }
+            | Fact::Resized {
+                result: Err(text), ..
+            } => text,
+            Fact::Probed {
+                outcome: Outcome::Warning(text) | Outcome::Failure(text) | Outcome::Error(text),
+                ..
+            } => text,
+            _ => return,
+        };
+        text::bound(text, MESSAGE_MAX_BYTES);
+    }
 }
 
 /// What one probe attempt found.

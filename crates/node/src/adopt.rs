@@ -1,24 +1,32 @@
 //! Where does a life stand that an earlier node of this machine began? Its record tells what was
-//! known, and its shim, if it answers, what happened since.
+//! known, and its shim, if it answers, what happened since. A Pod of which that cannot be found out is left as
+//! it is ([`Left`]): what is not known is never taken for new.
 
-pub(crate) mod quarantine;
+pub(crate) mod discard;
+mod left;
+mod progress;
+mod traces;
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use outrigger_lifecycle::{Fact, Sandbox, Seen, Time};
-use outrigger_wire::Event;
+use outrigger_pod::PodUid;
+use outrigger_wire::{Event, EventKind};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::clock::{WallClock, now};
 use crate::hands::{Hands, Surroundings, blocking};
 use crate::record::{self, Complain, ReadError, Recalled, Record};
-use crate::sandbox::until_gone;
 use crate::shim::{Greeted, Reaching, Shim};
 use crate::status::Transitions;
 use crate::{ends, volumes};
+
+pub use left::Left;
+pub(crate) use progress::Progress;
 
 /// How long all other Pods wait for a shim that does not answer; it is then asked again beside them.
 const FIRST_ANSWER_WITHIN: Duration = Duration::from_millis(300);
@@ -34,8 +42,9 @@ pub(crate) enum Reach {
     Found(Box<Found>),
     /// There is none any more.
     Lost(Vec<Missed>),
-    /// It spoke another protocol, so it was killed, and its containers with it.
-    Stranger(String, Vec<Missed>),
+    /// It is there, and it cannot be taken up with what the record knows: it speaks another protocol, or has
+    /// done what the record does not know of.
+    Stranger(String),
     /// It is there and does not answer.
     Silent,
 }
@@ -72,14 +81,25 @@ pub(crate) struct Known {
     pub(crate) this_boot: bool,
 }
 
-/// What came of reading a record.
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Known");
+        shown
+            .field("pod", &self.hands.uid)
+            .field("reach", &self.reach);
+        shown.finish_non_exhaustive()
+    }
+}
+
+/// What came of looking for a life.
+#[derive(Debug)]
 pub(crate) enum Recall {
     /// A life.
     Known(Box<Known>),
-    /// None, and whoever wants the Pod may begin it anew.
+    /// None: nothing on this machine says that there ever was one.
     Nothing,
-    /// There is one that cannot be taken up now, and why. It must not be begun a second time.
-    Left(String),
+    /// There is one that cannot be taken up now. It must not be begun a second time.
+    Left(Left),
 }
 
 /// Removes what a node that was killed has not finished writing, or not finished removing. It must come
@@ -92,23 +112,18 @@ pub(crate) fn tidy(root: &Path) {
         .flatten()
         .map(|entry| entry.path())
     {
-        let unfinished = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("new") => true,
-            // What was replaced, without what has replaced it.
-            Some("1") => !path.with_extension("").exists(),
-            _ => false,
-        };
+        let unfinished = path.extension().is_some_and(|ending| ending == "new");
         if unfinished && let Err(error) = std::fs::remove_file(&path) {
             tracing::warn!(path = %path.display(), %error, "cannot be removed");
         }
     }
 }
 
-/// The records below `root`.
+/// The uids of the Pods that have a record below `root`.
 ///
 /// # Errors
 /// If they cannot be listed: then nobody knows which Pods run.
-pub(crate) fn records(root: &Path) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn recorded(root: &Path) -> Result<BTreeSet<PodUid>, String> {
     let folder = record::folder(root);
     let failed = |error: std::io::Error| {
         format!(
@@ -117,47 +132,45 @@ pub(crate) fn records(root: &Path) -> Result<Vec<PathBuf>, String> {
         )
     };
     let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
         entries => entries.map_err(failed)?,
     };
-    let mut paths = Vec::new();
+    let mut uids = BTreeSet::new();
     for entry in entries {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|ending| ending == "jsonl") {
-            paths.push(path);
-        }
+        let name = entry.map_err(failed)?.file_name();
+        let uid = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
+        uids.extend(uid.map(|uid| PodUid(uid.to_owned())));
     }
-    paths.sort();
-    Ok(paths)
+    Ok(uids)
 }
 
-/// Takes up what one record tells. A damaged record is put aside, and what it may have been of is
-/// removed: nothing is guessed.
+/// Takes up what the record of this Pod tells, which is known to have `lived` or not.
 pub(crate) async fn recall(
-    path: PathBuf,
+    uid: &PodUid,
+    lived: bool,
     around: Arc<Surroundings>,
     sender: tokio::sync::mpsc::UnboundedSender<crate::node::Event>,
     complain: Complain,
 ) -> Recall {
+    let path = record::path(&around.settings.directories.root, &uid.0);
     let file = path.clone();
-    let read = blocking(move || Ok(record::read(&file))).await;
-    let recalled = match read {
+    let recalled = match blocking(move || Ok(record::read(&file))).await {
         Ok(Ok(recalled)) => recalled,
-        Ok(Err(ReadError::Empty)) => {
-            // The Pod was never more than accepted, and its source brings it again.
-            std::fs::remove_file(&path).ok();
-            return Recall::Nothing;
+        Ok(Err(ReadError::Absent)) => {
+            let trace = traces::of(&around.settings.directories, uid);
+            let told = || "the store of API objects".to_owned();
+            return match trace.or_else(|| lived.then(told)) {
+                None => Recall::Nothing,
+                Some(trace) => Recall::Left(Left::without_record(&path, &trace)),
+            };
         }
-        Ok(Err(error @ ReadError::Damaged { .. })) => {
-            tracing::error!(record = %path.display(), %error, "a pod's record tells nothing");
-            quarantine::quarantine(&path, &around).await;
-            return Recall::Nothing;
-        }
-        Ok(Err(ReadError::Io(error))) | Err(error) => {
-            tracing::error!(record = %path.display(), %error, "a pod's record cannot be read");
-            return Recall::Left(format!("its record {}: {error}", path.display()));
-        }
+        Ok(Err(error)) => return Recall::Left(Left::unreadable(&path, &error)),
+        Err(problem) => return Recall::Left(Left::soon(problem)),
     };
+    if recalled.pod.uid != *uid {
+        let problem = format!("it is of the pod with the uid {}", recalled.pod.uid);
+        return Recall::Left(Left::unreadable(&path, &problem));
+    }
     let Recalled {
         pod,
         boot,
@@ -182,8 +195,9 @@ pub(crate) async fn recall(
         wall = after_boot(&mut seen, &mut conditions, zero_ns);
     }
     let reach = match stand(&hands, &seen, this_boot).await {
+        Ok(Some(Reach::Stranger(problem))) => return Recall::Left(Left::for_long(problem)),
         Ok(reach) => reach,
-        Err(problem) => return Recall::Left(problem),
+        Err(problem) => return Recall::Left(Left::soon(problem)),
     };
     Recall::Known(Box::new(Known {
         hands,
@@ -227,17 +241,18 @@ async fn stand(hands: &Arc<Hands>, seen: &Seen, this_boot: bool) -> Result<Optio
         }
         let located = volumes::locate(&here.pod(), &here.dirs);
         here.set_volumes(located);
-        let fresh = here.take_up_lock()?;
-        // A shim that was lost may have left its cgroup, and one that nobody wrote down is there still.
-        if absent && here.dirs.ledger().exists() {
-            crate::shim::kill_listener(&here.dirs.socket());
-            here.lose_shim();
-        }
-        Ok(fresh)
+        here.take_up_lock()?;
+        Ok(here.dirs.ledger().exists())
     });
-    if let Err(error) = locked.await {
-        tracing::error!(pod = %hands.uid, %error, "a pod cannot be taken up");
-        return Err(error);
+    if locked.await? && absent {
+        // A shim that was lost may have left its cgroup, and be there still.
+        match reach(hands, ANSWER_WITHIN).await {
+            Reach::Found(_) | Reach::Lost(_) => {}
+            Reach::Silent => return Err("its shim does not answer".to_owned()),
+            stranger @ Reach::Stranger(_) => return Ok(Some(stranger)),
+        }
+        crate::shim::kill_listener(&hands.dirs.socket());
+        hands.lose_shim();
     }
     match seen.sandbox {
         Sandbox::Ready { .. } | Sandbox::Releasing { .. } if this_boot => {
@@ -255,13 +270,7 @@ async fn reach(hands: &Arc<Hands>, within: Duration) -> Reach {
     match tokio::time::timeout(within, greeting).await {
         Err(_) | Ok(Err(Reaching::Busy)) => Reach::Silent,
         Ok(Err(Reaching::Gone)) => Reach::Lost(ends::unheard(hands).await),
-        Ok(Err(Reaching::Stranger(problem))) => {
-            if let Some(pid) = crate::shim::kill_listener(&socket) {
-                tracing::error!(pod = %hands.uid, pid, %problem, "a shim was killed");
-            }
-            until_gone(&socket).await;
-            Reach::Stranger(problem, ends::unheard(hands).await)
-        }
+        Ok(Err(Reaching::Stranger(problem))) => Reach::Stranger(problem),
         Ok(Ok(greeted)) => found(hands, greeted).await,
     }
 }
@@ -274,6 +283,9 @@ async fn found(hands: &Arc<Hands>, greeted: Greeted) -> Reach {
         missed,
         events,
     } = greeted;
+    if let Some(problem) = unrecorded(hands, &containers, &missed) {
+        return Reach::Stranger(problem);
+    }
     if !prepared {
         // It holds nothing but itself.
         shim.release_within(ANSWER_WITHIN).await.ok();
@@ -294,6 +306,23 @@ async fn found(hands: &Arc<Hands>, greeted: Greeted) -> Reach {
     }))
 }
 
+/// What the shim has done that the record does not know of. An instance is recorded before its shim is asked
+/// for it, so a part of the record is missing: what else stood there nobody can tell.
+fn unrecorded(hands: &Hands, containers: &[String], missed: &[Event]) -> Option<String> {
+    let known = hands.instances.lock();
+    let known = known.unwrap_or_else(PoisonError::into_inner);
+    let about = missed.iter().map(|event| match &event.kind {
+        EventKind::Started { container, .. } | EventKind::Exited { container, .. } => container,
+    });
+    let unknown = containers
+        .iter()
+        .chain(about)
+        .find(|id| known.by_id(id).is_none())?;
+    Some(format!(
+        "its record lacks the container {unknown} that its shim knows, so a part of the record is missing"
+    ))
+}
+
 /// Asks a silent shim again and again, and tells the loop when it knows.
 pub(crate) async fn reach_at_last(hands: Arc<Hands>) {
     loop {
@@ -312,10 +341,10 @@ mod tests {
     #[test]
     fn records_that_cannot_be_listed_are_not_taken_for_none() {
         let scratch = Scratch::new();
-        assert_eq!(records(&scratch.path), Ok(Vec::new()));
+        assert_eq!(recorded(&scratch.path), Ok(BTreeSet::new()));
         let folder = record::folder(&scratch.path);
         std::fs::write(&folder, "").unwrap();
-        assert!(records(&scratch.path).is_err());
+        assert!(recorded(&scratch.path).is_err());
         std::fs::remove_file(&folder).unwrap();
         std::fs::create_dir(&folder).unwrap();
         for name in [
@@ -328,12 +357,12 @@ mod tests {
         ] {
             std::fs::write(folder.join(name), "").unwrap();
         }
-        let expected = [folder.join("a.jsonl"), folder.join("b.jsonl")];
-        assert_eq!(records(&scratch.path), Ok(expected.to_vec()));
+        let expected = BTreeSet::from(["a", "b"].map(|uid| PodUid(uid.to_owned())));
+        assert_eq!(recorded(&scratch.path), Ok(expected.clone()));
         tidy(&scratch.path);
-        assert_eq!(records(&scratch.path), Ok(expected.to_vec()));
+        assert_eq!(recorded(&scratch.path), Ok(expected));
         let there = |name: &str| folder.join(name).exists();
-        assert!(there("a.jsonl.1") && there("c.jsonl.damaged"));
-        assert!(!there("a.new") && !there("d.jsonl.1"));
+        assert!(there("a.jsonl.1") && there("c.jsonl.damaged") && there("d.jsonl.1"));
+        assert!(!there("a.new"));
     }
 }

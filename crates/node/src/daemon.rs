@@ -10,10 +10,12 @@ mod doors;
 mod events;
 mod journal;
 mod logs;
+mod lost_store;
 mod manifests;
 mod metrics;
 mod node_object;
 mod objects;
+mod outbox;
 mod publish;
 mod service;
 mod source;
@@ -29,6 +31,7 @@ use std::time::{Duration, Instant};
 use outrigger_api::Store;
 use outrigger_wire::Lease;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinSet;
 
 use self::cluster::Ward;
@@ -36,10 +39,10 @@ use self::counts::Counts;
 use self::doors::Doors;
 use self::manifests::Manifests;
 use self::node_object::NodeObject;
-use self::publish::{Outbox, Publisher};
+use self::outbox::Outbox;
+use self::publish::Publisher;
 use self::service::{Lock, Service};
 use self::source::Source;
-use crate::directories::make;
 use crate::hands::chain;
 use crate::logs::Sink;
 use crate::node::{Adopted, Handle, Node};
@@ -58,6 +61,8 @@ pub struct DaemonSettings {
     pub kubeconfig: PathBuf,
     /// The unix socket of our own commands.
     pub socket: PathBuf,
+    /// Whether to go on with an empty store of API objects where Pods have lived.
+    pub accept_empty_store: bool,
     /// Gives memory that is free back to the machine; called after a burst of work. Only what is `unsafe`
     /// elsewhere can do that.
     pub relax: fn(),
@@ -81,12 +86,12 @@ impl Sink for Nobody {
 /// If it cannot start, or cannot go on; the message says what to do.
 pub async fn daemon(mut settings: DaemonSettings) -> Result<(), String> {
     settings.settings.lease = Lease::Forever;
+    settings.settings.directories.make()?;
     let directories = settings.settings.directories.clone();
-    make(&directories.root, 0o711)?;
-    make(&directories.state, 0o711)?;
     let _lock = Lock::take(&directories.root)?;
     let mut end = End::listen()?;
     let host = crate::names::node_name();
+    let accepted_empty = lost_store::check(&directories, settings.accept_empty_store)?;
     let store = Store::open(&directories.root).map_err(|error| chain(&error))?;
     let node_object = NodeObject::new(store.clone(), host.clone(), directories.root.clone());
     node_object::ensure_namespace(&store, "default")
@@ -96,18 +101,7 @@ pub async fn daemon(mut settings: DaemonSettings) -> Result<(), String> {
     let (outbox, counts) = (Arc::<Outbox>::default(), Arc::<Mutex<Counts>>::default());
     let writer = publish::start(Arc::clone(&outbox), store.clone(), host.clone())
         .map_err(|error| format!("start a thread: {error}"))?;
-    let publisher = Publisher {
-        outbox: Arc::clone(&outbox),
-        counts: Arc::clone(&counts),
-    };
-    let mut node = Node::new(
-        settings.settings.clone(),
-        Box::new(publisher),
-        Box::new(Nobody),
-    )?;
-    crate::open_files::tell_if_few();
-    let mut source = Source::new(store.clone(), node.handle(), Arc::clone(&outbox));
-    adopt(&mut node, &mut source, &counts).await?;
+    let (mut node, source) = take_up(&settings, &store, &outbox, &counts, accepted_empty).await?;
     let shown = Arc::clone(&outbox);
     // Nobody is to find a Pod that goes on running without its status.
     let shown = tokio::task::spawn_blocking(move || shown.settle(SHOWN_WITHIN));
@@ -154,14 +148,41 @@ pub async fn daemon(mut settings: DaemonSettings) -> Result<(), String> {
     result
 }
 
+/// A node with the Pods that went on running, and what brings it to what the store says.
+async fn take_up(
+    settings: &DaemonSettings,
+    store: &Store,
+    outbox: &Arc<Outbox>,
+    counts: &Arc<Mutex<Counts>>,
+    accepted_empty: bool,
+) -> Result<(Node, Source<Handle>), String> {
+    let (sender, standings) = unbounded_channel();
+    let publisher = Publisher {
+        outbox: Arc::clone(outbox),
+        counts: Arc::clone(counts),
+        standings: sender,
+    };
+    let mut node = Node::new(
+        settings.settings.clone(),
+        Box::new(publisher),
+        Box::new(Nobody),
+    )?;
+    crate::open_files::tell_if_few();
+    let (handle, outbox) = (node.handle(), Arc::clone(outbox));
+    let mut source = Source::new(store.clone(), handle, outbox, standings);
+    adopt(&mut node, &mut source, counts, accepted_empty).await?;
+    Ok((node, source))
+}
+
 /// Takes up the Pods that went on running, and brings them to what the store says.
 async fn adopt(
     node: &mut Node,
     source: &mut Source<Handle>,
     counts: &Mutex<Counts>,
+    accepted_empty: bool,
 ) -> Result<(), String> {
     let begun = Instant::now();
-    let Adopted { pods, left } = node.adopt().await?;
+    let Adopted { pods, left } = node.adopt(source.lived()).await?;
     let took_s = begun.elapsed().as_secs_f64();
     if !pods.is_empty() {
         tracing::info!(
@@ -174,10 +195,20 @@ async fn adopt(
         let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.on_adopted(pods.len(), took_s);
     }
-    node.sweep(source.wanted())?;
-    source.adopted(&pods, left);
+    if !accepted_empty {
+        // Otherwise nobody knows what is known to nobody.
+        node.sweep(source.wanted())?;
+    }
+    let problems = left.into_iter().map(|(uid, left)| (uid, left.problem));
+    source.adopted(&pods, &problems.collect());
+    if node.takes_up_singly() {
+        for (uid, stored) in source.newcomers() {
+            node.alone(&uid, || source.see(stored)).await?;
+        }
+    }
     // Whoever comes through the doors finds this done; the watches begin anew in the source's task.
     source.catch_up();
+    node.adopted();
     Ok(())
 }
 

@@ -1,11 +1,17 @@
 //! Where does everything of a Pod stand on the disk?
 
-use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+mod closing;
+
+use std::fs::{DirBuilder, File};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use outrigger_pod::{Pod, PodUid};
-use rustix::fs::{XattrFlags, getxattr, setxattr};
+use rustix::fs::{Mode, OFlags, XattrFlags, fsetxattr, getxattr};
+use rustix::io::Errno;
+
+use crate::beneath::{self, FOLDER};
 
 /// The three directories that the program works in; all absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +48,7 @@ impl Directories {
 pub(crate) struct PodDirectories {
     /// Below `--state`, 0700.
     pub(crate) state: PathBuf,
-    /// Below `--root`, 0711: containers' users pass through it to what is theirs.
+    /// Below `--root`, 0700: containers have what is theirs by mounts, and pass through no folder above it.
     pub(crate) root: PathBuf,
     /// Below `--logs`.
     pub(crate) logs: PathBuf,
@@ -148,50 +154,100 @@ fn instance(container: &str, attempt: u32) -> String {
 /// # Errors
 /// If it cannot be made; the message names it.
 pub(crate) fn make(path: &Path, mode: u32) -> Result<(), String> {
-    std::fs::create_dir_all(path)
+    DirBuilder::new()
+        .recursive(true)
+        // Without an umask those above it would be everybody's.
+        .mode(0o755)
+        .create(path)
         .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)))
         .map_err(|error| format!("make directory {}: {error}", path.display()))
+}
+
+/// Makes a file of ours, or empties the one that is there: nobody but root may open it, whatever the umask.
+///
+/// # Errors
+/// If it cannot be made, or a link stands in its place.
+pub(crate) fn create(path: &Path) -> std::io::Result<File> {
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 /// An extended attribute of directories that a node made and that nodes may remove when they are
 /// empty: a directory that somebody else made stays, and of several nodes the last removes it.
 const MADE: &str = "trusted.outrigger.made";
 
-/// Makes a directory, and marks it and all that had to be made above it.
+/// Makes a directory, and marks it and all that had to be made above it, which have the same permission bits.
 ///
 /// # Errors
 /// If it cannot be made; the message names it.
 pub(crate) fn claim(path: &Path, mode: u32) -> Result<(), String> {
-    /// Other nodes may remove empty directories while we make ours in them.
-    const TRIES: u32 = 100;
-    let failed = |error: std::io::Error| format!("make directory {}: {error}", path.display());
-    for _ in 0..TRIES {
-        match claim_once(path) {
-            Ok(()) => {
-                let bits = std::fs::Permissions::from_mode(mode);
-                return std::fs::set_permissions(path, bits).map_err(failed);
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    Err(failed(ErrorKind::NotFound.into()))
+    claim_by(path, mode, |path| {
+        rustix::fs::open(path, FOLDER.difference(OFlags::NOFOLLOW), Mode::empty())
+    })
 }
 
-fn claim_once(path: &Path) -> std::io::Result<()> {
+/// Makes a directory of logs, which everybody may look into. A container may have those above it among its volumes,
+/// so that no link is followed.
+///
+/// # Errors
+/// As [`claim`].
+pub(crate) fn claim_logs(path: &Path) -> Result<(), String> {
+    claim_by(path, 0o755, beneath::folder)
+}
+
+/// How a directory is opened.
+type Opener = fn(&Path) -> Result<OwnedFd, Errno>;
+
+fn claim_by(path: &Path, mode: u32, open: Opener) -> Result<(), String> {
+    /// Other nodes may remove empty directories while we make ours in them.
+    const TRIES: u32 = 100;
+    let failed = |errno: Errno| {
+        let hint = match errno {
+            Errno::LOOP => ": a link stands on the way to it, which is not followed",
+            _ => "",
+        };
+        format!("make directory {}: {errno}{hint}", path.display())
+    };
+    for _ in 0..TRIES {
+        match claim_once(path, mode, open) {
+            Err(Errno::NOENT) => {}
+            claimed => return claimed.map_err(failed),
+        }
+    }
+    Err(failed(Errno::NOENT))
+}
+
+fn claim_once(path: &Path, mode: u32, open: Opener) -> Result<(), Errno> {
     let above: Vec<&Path> = path
         .ancestors()
         .take_while(|directory| !directory.is_dir())
         .collect();
+    let mode = Mode::from_raw_mode(mode);
     for directory in above.into_iter().rev() {
-        match std::fs::create_dir(directory) {
-            // Where attributes are not supported the directory stays, which harms nobody.
-            Ok(()) => drop(setxattr(directory, MADE, b"", XattrFlags::empty())),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+        let (Some(parent), Some(name)) = (directory.parent(), directory.file_name()) else {
+            return Err(Errno::INVAL);
+        };
+        let parent = open(parent)?;
+        match rustix::fs::mkdirat(&parent, name, mode) {
+            Ok(()) => {
+                let made = rustix::fs::openat(&parent, name, FOLDER, Mode::empty())?;
+                // Whatever the umask.
+                rustix::fs::fchmod(&made, mode)?;
+                // Where attributes are not supported the directory stays, which harms nobody.
+                let _ = fsetxattr(&made, MADE, b"", XattrFlags::empty());
+            }
+            Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno),
         }
     }
-    Ok(())
+    rustix::fs::fchmod(open(path)?, mode)
 }
 
 /// Removes a directory, and those above it, as long as they are empty and nodes made them.

@@ -18,9 +18,6 @@ use crate::{release, termination};
 /// How long an ended instance's things may lie about, so that clearing them away is in nobody's way.
 const CLEAR_AWAY_AFTER: Duration = Duration::from_millis(50);
 
-/// How often the removal of an unknown container is tried.
-const REMOVALS: u32 = 100;
-
 /// Follows a shim's events to their end.
 pub(crate) async fn follow(
     hands: Arc<Hands>,
@@ -104,20 +101,6 @@ pub(crate) async fn tell(hands: &Arc<Hands>, event: &Event) -> Option<(Option<Ti
             Some((None, fact))
         }
     }
-}
-
-/// Ends a container of the shim's that nobody asked for, as far as anybody knows.
-pub(crate) async fn end_unknown(hands: Arc<Hands>, shim: Arc<Shim>, id: String) {
-    if let Err(error) = shim.kill(id.clone()).await {
-        return hands.complain(format!("kill container {id}: {error}"));
-    }
-    for _ in 0..REMOVALS {
-        tokio::time::sleep(CLEAR_AWAY_AFTER).await;
-        if shim.remove(id.clone(), 0).await.is_ok() {
-            return;
-        }
-    }
-    // The release of the whole Pod tries again, and tells.
 }
 
 /// Only the shim writes logs: without it, those of all instances are complete.

@@ -3,7 +3,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 
 use outrigger_bundle::HostFacts;
 use outrigger_image::Store;
@@ -11,6 +11,7 @@ use outrigger_lifecycle::{Fact, Time};
 use outrigger_pod::{Objects, Pod, PodUid, Slot};
 use outrigger_wire::Lease;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 use crate::directories::PodDirectories;
 use crate::instances::{Instance, Instances};
@@ -41,9 +42,10 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// Asks the machine what it is and opens the image store.
     pub(crate) fn new(
-        settings: Settings,
+        mut settings: Settings,
         follower: Option<Follower>,
     ) -> Result<Surroundings, String> {
+        settings.directories.close()?;
         crate::sweep::sweep(&settings.directories);
         let host = crate::host::facts()?;
         let images = Store::open(&settings.directories.root).map_err(|error| chain(&error))?;
@@ -185,7 +187,8 @@ impl Hands {
         self.send(fact, at, Some(seq));
     }
 
-    fn send(&self, fact: Fact, stamped: Option<Time>, seq: Option<u64>) {
+    fn send(&self, mut fact: Fact, stamped: Option<Time>, seq: Option<u64>) {
+        fact.bound();
         // Without a loop nobody is interested any more.
         self.events
             .send(Event::Fact {
@@ -218,7 +221,8 @@ impl Hands {
         self.remark(Remark::Error(text));
     }
 
-    fn remark(&self, remark: Remark) {
+    fn remark(&self, mut remark: Remark) {
+        remark.bound();
         self.events
             .send(Event::Remark {
                 pod: self.uid.clone(),
@@ -304,14 +308,45 @@ impl Hands {
     }
 }
 
+/// How many pieces of work the threads beside the loop have in hand. It is the process' own, as they are.
+static IN_HAND: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
+
+/// Counts a piece of work as long as it is done.
+struct InHand;
+
+impl InHand {
+    fn begin() -> InHand {
+        IN_HAND.send_modify(|count| *count += 1);
+        InHand
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        IN_HAND.send_modify(|count| *count -= 1);
+    }
+}
+
 /// Does something that may wait for the disk, where nobody else has to wait with it.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {
-    match tokio::task::spawn_blocking(work).await {
+    let in_hand = InHand::begin();
+    let done = tokio::task::spawn_blocking(move || {
+        let _until_done = in_hand;
+        work()
+    });
+    match done.await {
         Ok(result) => result,
         Err(error) => Err(format!("a task of the node broke off: {error}")),
     }
+}
+
+/// Waits until no such work is in hand.
+pub(crate) async fn nothing_in_hand() {
+    let mut count = IN_HAND.subscribe();
+    // The sender is never dropped.
+    count.wait_for(|count| *count == 0).await.ok();
 }
 
 /// An error with everything that caused it, in one line.

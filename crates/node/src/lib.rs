@@ -5,6 +5,7 @@
 
 mod adopt;
 mod awaited;
+mod beneath;
 mod clock;
 mod daemon;
 mod directories;
@@ -14,10 +15,12 @@ mod hooks;
 mod host;
 mod instances;
 mod lock;
+mod log_folder;
 mod logs;
 mod names;
 mod node;
 mod open_files;
+mod own_file;
 mod perform;
 mod preflight;
 mod probe;
@@ -38,6 +41,7 @@ mod sweep;
 mod termination;
 mod volumes;
 
+pub use adopt::Left;
 pub use clock::{WallClock, now};
 pub use daemon::{DaemonSettings, daemon};
 pub use directories::Directories;

@@ -2,12 +2,12 @@
 //! The lock dies with the process; the file says whether the Pod's life was bound to it.
 
 use std::fs::File;
-use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use crate::directories::claim;
@@ -35,26 +35,23 @@ impl PodLock {
         let failed = |error: std::io::Error| format!("lock {}: {error}", path.display());
         loop {
             if let Some(folder) = path.parent() {
-                claim(folder, 0o711)?;
+                claim(folder, 0o700)?;
             }
-            let opened = File::options()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(path);
-            let file = match opened {
+            let file = match open_lock(path, true) {
                 // Another node has just removed the folder, which was empty.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 opened => opened.map_err(failed)?,
             };
             lock_alone(&file).map_err(|errno| match errno {
-                Errno::WOULDBLOCK => {
-                    "another outrigger process runs a pod with this uid".to_owned()
-                }
+                Errno::WOULDBLOCK => format!(
+                    "another outrigger process runs a pod with this uid: it has the lock {0}, and \
+                     `fuser {0}` names it",
+                    path.display()
+                ),
                 errno => failed(errno.into()),
             })?;
             if is_still(&file, path) {
-                std::fs::write(path, if bound { BOUND } else { "" }).map_err(failed)?;
+                note(&file, if bound { BOUND } else { "" }).map_err(failed)?;
                 return Ok(PodLock {
                     path: path.to_owned(),
                     _file: file,
@@ -65,9 +62,11 @@ impl PodLock {
 
     /// Takes the lock of a Pod that was bound to a process that is gone.
     pub(crate) fn take_over_bound(path: &Path) -> Option<PodLock> {
-        let file = File::open(path).ok()?;
+        let mut file = open_lock(path, false).ok()?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-        let bound = is_still(&file, path) && std::fs::read(path).ok()? == BOUND.as_bytes();
+        let mut said = Vec::new();
+        file.read_to_end(&mut said).ok()?;
+        let bound = is_still(&file, path) && said == BOUND.as_bytes();
         bound.then(|| PodLock {
             path: path.to_owned(),
             _file: file,
@@ -76,9 +75,7 @@ impl PodLock {
 
     /// Takes a lock that nobody holds, without waiting. What its file says stays.
     pub(crate) fn take_idle(path: &Path) -> Option<PodLock> {
-        let mut options = File::options();
-        options.write(true).create(true).truncate(false);
-        let file = options.open(path).ok()?;
+        let file = open_lock(path, true).ok()?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
         is_still(&file, path).then(|| PodLock {
             path: path.to_owned(),
@@ -94,6 +91,43 @@ impl PodLock {
         std::fs::remove_file(&self.path)
             .map_err(|error| format!("{}: {error}", self.path.display()))
     }
+}
+
+/// Whether the lock's file says that the Pod's life is bound to a process, and one holds it.
+pub(crate) fn is_bound(path: &Path) -> bool {
+    let bound = crate::own_file::read(path, 64).is_ok_and(|text| text == BOUND.as_bytes());
+    let held = || {
+        let file = crate::own_file::open(path);
+        file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_err())
+    };
+    bound && held()
+}
+
+/// Opens the file of a lock, or makes it if it may be made. Only root may open it: whoever has it open can lock it,
+/// and those who wait for the lock wait for him.
+pub(crate) fn open_lock(path: &Path, may_be_made: bool) -> std::io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(may_be_made)
+        .mode(0o600)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(std::io::Error::other("it is no file"));
+    }
+    if found.mode() & 0o077 != 0 {
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
+/// Writes down what kind of life the lock is of.
+fn note(mut file: &File, text: &str) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.write_all(text.as_bytes())
 }
 
 /// Locks a file for this process alone. A process that was killed while it started another one has left
@@ -113,7 +147,7 @@ pub(crate) fn lock_alone(file: &File) -> Result<(), Errno> {
 
 /// Whether the path still names this file: its last holder may have removed it before we locked it.
 fn is_still(file: &File, path: &Path) -> bool {
-    match (file.metadata(), std::fs::metadata(path)) {
+    match (file.metadata(), std::fs::symlink_metadata(path)) {
         (Ok(held), Ok(named)) => named.ino() == held.ino() && named.dev() == held.dev(),
         _ => false,
     }

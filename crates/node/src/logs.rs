@@ -17,6 +17,8 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use tokio::sync::oneshot;
 
+use crate::beneath;
+
 use tail::Tail;
 
 /// Whose output it is.
@@ -182,7 +184,10 @@ impl Thread {
                 let flags = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
                 let (_, tail) = self.tails.entry(source.clone()).or_insert_with(|| {
                     // Without a watch the lines come when the instance ends, which is late but complete.
-                    let watch = inotify::add_watch(&self.changes, &directory, flags).unwrap_or(-1);
+                    let watch = beneath::folder(&directory).and_then(|folder| {
+                        inotify::add_watch(&self.changes, beneath::by_descriptor(&folder), flags)
+                    });
+                    let watch = watch.unwrap_or(-1);
                     (watch, Tail::new(directory))
                 });
                 tail.begin(attempt);

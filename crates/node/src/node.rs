@@ -5,8 +5,9 @@ mod event;
 mod life;
 mod observer;
 mod taking_up;
+mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use outrigger_lifecycle::{Fact, Seen, Time};
 use outrigger_pod::{Objects, Pod, PodUid};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::adopt::Progress;
 use crate::clock::{WallClock, now};
 use crate::hands::{Hands, Surroundings};
 use crate::logs::{Follower, Sink};
@@ -31,6 +33,7 @@ pub use observer::{Finished, Observer, Telling};
 pub use taking_up::Adopted;
 
 use life::Life;
+use waiting::Waiting;
 
 /// How long a node that stops waits for a slow disk.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -39,6 +42,16 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub struct Node {
     around: Arc<Surroundings>,
     lives: BTreeMap<PodUid, Life>,
+    /// Pods of an earlier node that are not taken up.
+    waiting: BTreeMap<PodUid, Waiting>,
+    /// Pods that are known to have lived, whatever is left of them.
+    lived: BTreeSet<PodUid>,
+    /// Those of the waiting that are being removed.
+    discarding: BTreeSet<PodUid>,
+    /// How far it has come with taking up Pods.
+    progress: Progress,
+    /// Held by whoever takes up one alone.
+    turn: Arc<tokio::sync::Mutex<()>>,
     residents: Residents,
     events: UnboundedReceiver<Event>,
     sender: UnboundedSender<Event>,
@@ -69,11 +82,17 @@ impl Node {
         if settings.lease == outrigger_wire::Lease::Forever {
             settings.shim.home = Home::find(&settings.cgroup);
         }
+        let progress = Progress::begin(&settings.directories.root);
         let around = Arc::new(Surroundings::new(settings, follower)?);
         let (sender, events) = unbounded_channel();
         Ok(Node {
             around,
             lives: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            lived: BTreeSet::new(),
+            discarding: BTreeSet::new(),
+            progress,
+            turn: Arc::default(),
             residents: Residents::default(),
             events,
             sender,
@@ -103,7 +122,7 @@ impl Node {
 
     /// Takes up a Pod; its life begins at once. One whose uid is known already is left as it is.
     pub fn accept(&mut self, pod: Pod) {
-        if self.lives.contains_key(&pod.uid) {
+        if self.lives.contains_key(&pod.uid) || self.waiting.contains_key(&pod.uid) {
             return;
         }
         let pod = Arc::new(pod);
@@ -163,7 +182,8 @@ impl Node {
     }
 
     async fn step(&mut self) {
-        let wake = self.lives.values().filter_map(|life| life.wake).min();
+        let lives = self.lives.values().filter_map(|life| life.wake);
+        let wake = lives.chain(self.next_retry()).min();
         tokio::select! {
             Some(event) = self.events.recv() => self.take(event),
             () = sleep_until(wake) => self.wake_up(),
@@ -193,6 +213,10 @@ impl Node {
             }
             Event::Objects(objects) => self.replace_objects(*objects),
             Event::Reached { pod, reach } => self.reached(&pod, reach),
+            Event::Retry(pod) => self.retry(&pod),
+            Event::Recalled { pod, recall } => self.recalled(pod, *recall),
+            Event::Discard { pod, grace } => self.discard(pod, grace),
+            Event::Discarded(pod) => self.discarded(&pod),
             Event::Gone(pod) => {
                 self.residents.remove(&pod);
                 if let Some(life) = self.lives.remove(&pod) {
@@ -231,6 +255,7 @@ impl Node {
                 life.turn(&mut *self.observer);
             }
         }
+        self.retry_due();
     }
 
     fn replace_objects(&mut self, objects: Objects) {

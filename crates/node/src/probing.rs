@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outrigger_lifecycle::Outcome;
+use outrigger_pod::text::{MESSAGE_MAX_BYTES, cut};
 use outrigger_pod::{Action, ProbeKind, Slot};
 use outrigger_wire::Exec;
 
@@ -55,7 +56,10 @@ async fn exec(
     let (Some(shim), Some((container, _))) = (hands.shim(), hands.instance(slot, attempt)) else {
         return Outcome::Error("the container is gone".to_owned());
     };
-    let args = crate::start::expanded(&hands.pod()[slot].spec, command);
+    let args = match crate::start::expanded(hands, slot, command) {
+        Ok(args) => args,
+        Err(error) => return Outcome::Error(error.to_string()),
+    };
     let timeout_ms = u64::try_from(timeout.as_millis()).ok();
     let exec = Exec {
         container,
@@ -68,7 +72,7 @@ async fn exec(
         Err(error) => Outcome::Error(error.to_string()),
         Ok(result) if result.timed_out => Outcome::Failure(format!(
             "command {:?} timed out after {} s",
-            command.join(" "),
+            cut(&command.join(" "), MESSAGE_MAX_BYTES),
             timeout.as_secs()
         )),
         Ok(result) if result.code == 0 => Outcome::Success,

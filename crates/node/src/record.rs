@@ -44,6 +44,19 @@ pub(crate) fn boot_id() -> String {
     id.trim().to_owned()
 }
 
+/// Removes the record of a Pod that nobody has taken up, whatever it is.
+///
+/// # Errors
+/// If it cannot be removed.
+pub(crate) fn remove(root: &Path, uid: &str) -> Result<(), String> {
+    let path = path(root, uid);
+    // In its place may be a folder.
+    if path.is_dir() && !path.is_symlink() {
+        outrigger_image::tree::remove(&path).map_err(|error| error.to_string())?;
+    }
+    writer::remove(&path)
+}
+
 /// Hears of trouble with the disk.
 pub(crate) type Complain = Box<dyn Fn(String) + Send + Sync>;
 

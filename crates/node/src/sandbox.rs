@@ -12,7 +12,7 @@ use outrigger_pod::resources::{self, Qos};
 use outrigger_wire::{Event, Lease, PodCgroup, Prepare, SharedNamespaces, Tmpfs};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::directories::{PodDirectories, claim, make};
+use crate::directories::{PodDirectories, claim, claim_logs, make};
 use crate::hands::{Hands, blocking, chain};
 use crate::shim::{Program, Reaching, Shim, kill_listener};
 use crate::volumes::{self, Volumes};
@@ -207,7 +207,7 @@ fn lay_out(hands: &Hands) -> Result<Volumes, Failure> {
     }
     claim(state, 0o700).map_err(failed)?;
     claim(root, 0o700).map_err(failed)?;
-    claim(logs, 0o755).map_err(failed)?;
+    claim_logs(logs).map_err(failed)?;
     make(&hands.dirs.shared_memory(), 0o755).map_err(failed)?;
     names::write(&hands.pod(), &hands.dirs).map_err(failed)?;
     volumes::set_up(&hands.pod(), &hands.around.objects(), &hands.dirs).map_err(|error| Failure {

@@ -3,15 +3,17 @@
 
 mod recipe;
 
+use std::io::Write;
 use std::sync::{Arc, PoisonError};
 
 use k8s_openapi::api::core::v1 as core;
+use outrigger_bundle::bounds::TooLong;
 use outrigger_bundle::expand;
 use outrigger_lifecycle::{Fact, StartFailure};
 use outrigger_pod::{Pod, Slot};
 use outrigger_wire::{LogFile, RootFs, Stage, Start, Stdio};
 
-use crate::directories::make;
+use crate::directories::{claim_logs, create, make};
 use crate::hands::Hands;
 use crate::instances::{Instance, fresh_id};
 use crate::logs::Source;
@@ -120,7 +122,9 @@ fn make_ready(hands: &Hands, slot: Slot, attempt: u32) -> Result<Ready, StartFai
     let id = fresh_id().map_err(|error| create_error(format!("make an id: {error}")))?;
     let bundle = hands.dirs.bundle(name, attempt);
     let path = bundle.join("config.json");
-    std::fs::write(&path, recipe.config(hands, slot, attempt, &id)?)
+    let config = recipe.config(hands, slot, attempt, &id)?;
+    create(&path)
+        .and_then(|mut file| file.write_all(config.as_ref()))
         .map_err(|error| create_error(format!("write {}: {error}", path.display())))?;
     let left_out = recipe.left_out.iter();
     let warnings = left_out
@@ -197,7 +201,7 @@ fn prepare_files(hands: &Hands, slot: Slot, attempt: u32) -> Result<(), String> 
     make(&dirs.bundle(name, attempt), 0o700)?;
     make(&dirs.bundle(name, attempt).join("rootfs"), 0o755)?;
     make(&dirs.writable(name, attempt), 0o700)?;
-    make(&dirs.container_logs(name), 0o755)?;
+    claim_logs(&dirs.container_logs(name))?;
     let termination = dirs.termination(name, attempt);
     if let Some(parent) = termination.parent() {
         make(parent, 0o700)?;
@@ -206,7 +210,13 @@ fn prepare_files(hands: &Hands, slot: Slot, attempt: u32) -> Result<(), String> 
     names::write_file(&termination, "", 0o666)
 }
 
-/// A probe's command with the container's literal variables put in.
-pub(crate) fn expanded(container: &core::Container, command: &[String]) -> Vec<String> {
-    expand::probe_command(command, container.env.as_deref().unwrap_or_default())
+/// A probe's command with the container's literal variables put in, if the kernel would take it then.
+pub(crate) fn expanded(
+    hands: &Hands,
+    slot: Slot,
+    command: &[String],
+) -> Result<Vec<String>, TooLong> {
+    let pod = hands.pod();
+    let env = pod[slot].spec.env.as_deref().unwrap_or_default();
+    expand::probe_command(command, env, hands.around.host.stack_bytes)
 }

@@ -64,7 +64,7 @@ pub(crate) fn sweep_unknown(
             directories.state.join("pods").join(&uid),
             directories.root.join("pods").join(&uid),
         );
-        if claim(&directories.state.join("pods"), 0o711).is_err() {
+        if claim(&directories.state.join("pods"), 0o700).is_err() {
             continue;
         }
         let Some(lock) = PodLock::take_idle(&state.with_extension("lock")) else {

@@ -7,6 +7,8 @@ use std::path::Path;
 use outrigger_wire::cri_log;
 use rustix::fs::{Mode, OFlags};
 
+use crate::beneath;
+
 /// How much of the file counts: its end.
 const FILE_LIMIT: u64 = 4096;
 /// How much of the log counts when it stands in for the file.
@@ -21,7 +23,10 @@ pub(crate) fn message(file: &Path, log: Option<&Path>) -> String {
     let bytes = tail(file, FILE_LIMIT).unwrap_or_default();
     let message = String::from_utf8_lossy(&bytes).into_owned();
     match log {
-        Some(log) if message.is_empty() => from_log(&tail(log, LOG_WINDOW).unwrap_or_default()),
+        Some(log) if message.is_empty() => {
+            let log = beneath::file(log).and_then(|log| end_of(log, LOG_WINDOW));
+            from_log(&log.unwrap_or_default())
+        }
         _ => message,
     }
 }
@@ -30,7 +35,13 @@ pub(crate) fn message(file: &Path, log: Option<&Path>) -> String {
 /// anything in its place, so no link is followed and nothing is waited for.
 fn tail(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    end_of(
+        File::from(rustix::fs::open(path, flags, Mode::empty())?),
+        limit,
+    )
+}
+
+fn end_of(mut file: File, limit: u64) -> std::io::Result<Vec<u8>> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(std::io::Error::other("not a regular file"));

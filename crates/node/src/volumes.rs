@@ -15,6 +15,7 @@ use rustix::fs::{Gid, chown};
 
 use crate::directories::{PodDirectories, make};
 use crate::hands::{Hands, blocking};
+use crate::volumes::objects::Room;
 
 /// A volume that cannot be had now; the message is the kubelet's, for a `FailedMount` event.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -46,6 +47,7 @@ pub(crate) fn set_up(
 ) -> Result<Volumes, VolumeError> {
     let (fs_group, memory_limit) = (fs_group(pod), memory_limit(pod));
     let mut volumes = Volumes::default();
+    let mut room = Room::of_a_pod();
     for volume in declared(pod) {
         let failed = |problem| VolumeError {
             volume: volume.name.clone(),
@@ -53,7 +55,9 @@ pub(crate) fn set_up(
         };
         let path = if let Some(source) = &volume.host_path {
             host_path::check(source).map_err(failed)?
-        } else if let Some(wanted) = objects::content(&pod.namespace, objects, volume, fs_group) {
+        } else if let Some(wanted) =
+            objects::content(&pod.namespace, objects, volume, fs_group, &mut room)
+        {
             let path = dirs.object_volume(&volume.name);
             atomic::write(&path, &wanted.map_err(failed)?, fs_group).map_err(failed)?;
             path
@@ -102,9 +106,11 @@ pub(crate) fn refresh(
     dirs: &PodDirectories,
 ) -> Result<(), VolumeError> {
     let fs_group = fs_group(pod);
+    let mut room = Room::of_a_pod();
     for volume in declared(pod) {
         let path = dirs.object_volume(&volume.name);
-        let Some(Ok(files)) = objects::content(&pod.namespace, objects, volume, fs_group) else {
+        let content = objects::content(&pod.namespace, objects, volume, fs_group, &mut room);
+        let Some(Ok(files)) = content else {
             continue;
         };
         if !atomic::shows(&path, &files) {

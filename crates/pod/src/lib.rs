@@ -17,6 +17,7 @@ pub mod render;
 pub mod resources;
 mod signal;
 pub mod support;
+pub mod text;
 pub mod validate;
 
 pub use container::{

@@ -24,4 +24,6 @@ pub struct Container {
     pub(crate) process: Rc<Process>,
     /// The namespaces in which it is not with its parent; exec enters these.
     pub(crate) namespaces: Namespaces,
+    /// Whether somebody in its PID namespace waits for orphans.
+    pub(crate) reaped: bool,
 }

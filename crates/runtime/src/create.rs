@@ -69,6 +69,8 @@ pub struct Created {
     child: Option<Child>,
     reader: Reader,
     program: Program,
+    /// Whether the first process of its PID namespace is a reaper.
+    reaped: bool,
 }
 
 /// Makes a container and lets it wait for [`Created::start`].
@@ -109,6 +111,7 @@ fn make(create: &Create<'_>, hold: bool) -> Result<Created, CreateError> {
                 create.stderr,
             ],
             hold,
+            parent: None,
         };
         let parents_end = ForChild::new(Some(reader));
         let child = in_pid_namespace(program.membership.pid.as_ref().map(AsFd::as_fd), || {
@@ -137,6 +140,7 @@ fn make(create: &Create<'_>, hold: bool) -> Result<Created, CreateError> {
         child: Some(child),
         reader,
         program,
+        reaped: create.shared_pid.is_some(),
     };
     created.until_ready()?;
     Ok(created)
@@ -204,6 +208,7 @@ impl Created {
                 }
                 Message::Failed(place, errno) => return Err(self.failure(place, errno)),
                 Message::End => return Err(self.died()),
+                Message::Runs | Message::Ended(_) => return Err(CreateError::Protocol),
             }
         }
     }
@@ -212,7 +217,7 @@ impl Created {
         match self.next()? {
             Message::End => {}
             Message::Failed(place, errno) => return Err(self.failure(place, errno)),
-            Message::Ready | Message::Warned(..) => return Err(CreateError::Protocol),
+            _ => return Err(CreateError::Protocol),
         }
         let child = self.child.take().ok_or(CreateError::Protocol)?;
         Ok(Container {
@@ -222,6 +227,7 @@ impl Created {
             warnings: std::mem::take(&mut self.program.warnings),
             process: Rc::clone(&self.program.process),
             namespaces: self.program.namespaces,
+            reaped: self.reaped,
         })
     }
 

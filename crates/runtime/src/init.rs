@@ -9,6 +9,7 @@ mod mounts;
 mod report;
 mod root;
 mod steps;
+mod supervise;
 
 use std::cell::Cell;
 use std::ffi::CString;
@@ -21,6 +22,7 @@ use rustix::fs::FileType;
 
 pub(crate) use finish::{Finish, enter, open_terminal};
 pub(crate) use report::{Message, Part, Place, Reader, Report};
+pub(crate) use supervise::supervise;
 
 use crate::cgroup::Join;
 use crate::compile::Process;

@@ -30,7 +30,7 @@ pub mod rootfs;
 pub use compile::SpecError;
 pub use container::Container;
 pub use create::{Create, Created, RootFs, create, launch};
-pub use exec::{ExecProcess, Execed};
+pub use exec::{ExecProcess, Execed, News, Notice};
 pub use failure::{CreateError, ExecError};
 pub use pod::Reaper;
 pub use rootfs::Overlay;

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use outrigger_runtime::cgroup::Cgroup;
-use outrigger_runtime::{ExecProcess, Execed};
+use outrigger_runtime::{ExecProcess, Execed, News, Notice};
 use outrigger_sys::clock::boot_ns;
 use outrigger_sys::pidfd::{self, Exit};
 use outrigger_wire::{Exec, ExecResult, Message, Refusal, Reply};
@@ -18,6 +18,12 @@ use crate::shim::Shim;
 
 /// How many reads its output gets before something else has its turn.
 const READS_A_TURN: usize = 16;
+/// How long a killed command's supervisor may take to wait for it: the container may have stopped it.
+const KILLED_GOES_WITHIN_NS: u64 = 1000 * MS;
+
+/// The same numbers on every machine that is supported.
+const SIGKILL: i32 = 9;
+const SIGCONT: i32 = 18;
 
 /// A call that waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +40,18 @@ pub(crate) struct Running {
     pub(crate) serial: u64,
     /// Who wants to know how it ends.
     pub(crate) askers: Vec<Asker>,
+    /// The process id of the command or, if there is one, of its supervisor.
     pub(crate) pid: u32,
     pidfd: OwnedFd,
+    /// Where its supervisor, if it has one, tells of its end.
+    notice: Option<Notice>,
     cgroup: Cgroup,
     /// The serial of its container.
     container: u64,
     purpose: Purpose,
     deadline_ns: Option<u64>,
+    /// When a supervisor that does not tell of the killed command's end is killed too.
+    patience_ns: Option<u64>,
     timed_out: bool,
 }
 
@@ -73,6 +84,7 @@ impl Running {
         let process = ExecProcess {
             args: &exec.args,
             cgroups: &[],
+            own: None,
             stdin: None,
             stdout: to_output.as_fd(),
             stderr: to_output.as_fd(),
@@ -122,19 +134,36 @@ impl Running {
         }
     }
 
-    /// Readable when the command has ended.
-    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
+    /// One of them is readable when the command has ended.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let notice = self.notice.as_ref().map(Notice::descriptor);
+        notice.into_iter().chain([self.pidfd.as_fd()])
     }
 
-    /// When it will have run for too long.
+    /// When it is to be looked at, though nothing has come of it.
     pub(crate) fn deadline_ns(&self) -> Option<u64> {
-        self.deadline_ns
+        self.deadline_ns.into_iter().chain(self.patience_ns).min()
     }
 
     /// Kills it with all its descendants.
-    pub(crate) fn kill(&self) -> Result<(), String> {
+    pub(crate) fn kill(&mut self) -> Result<(), String> {
+        if self.notice.is_some() {
+            // Its supervisor is not of its group, and waits for it; it does so if it is not stopped.
+            let _gone = pidfd::send_signal(&self.pidfd, SIGCONT);
+            self.patience_ns = Some(boot_ns() + KILLED_GOES_WITHIN_NS);
+        }
         self.cgroup.kill_all().map_err(|error| chain(&error))
+    }
+
+    /// How it has ended, if it has.
+    fn ended(&mut self) -> Result<Option<Exit>, Errno> {
+        match self.notice.as_ref().map(Notice::take) {
+            // Its supervisor goes when what it has left is dead, and is waited for as an orphan.
+            Some(News::Ended(code)) => return Ok(Some(Exit::Code(code))),
+            Some(News::Over) => self.notice = None,
+            Some(News::None) | None => {}
+        }
+        pidfd::try_wait(&self.pidfd)
     }
 
     /// Reads output and keeps what is below the limit; the rest is read all the same, so that the
@@ -174,9 +203,11 @@ fn launch(
         .sub(&format!("exec-{serial}"))
         .map_err(|error| failed(&error))?;
     let started = || -> Result<Execed, Refusal> {
-        let join = cgroup.join().map_err(|error| failed(&error))?;
+        let around = container.cgroup.join().map_err(|error| failed(&error))?;
+        let own = cgroup.join_from_above().map_err(|error| failed(&error))?;
         let process = ExecProcess {
-            cgroups: &[&join],
+            cgroups: &[&around],
+            own: Some(&own),
             ..*process
         };
         let execed = container.process.exec(&process);
@@ -189,10 +220,12 @@ fn launch(
                 askers: vec![asker],
                 pid: execed.pid,
                 pidfd: execed.pidfd,
+                notice: execed.notice,
                 cgroup,
                 container: container.serial,
                 purpose,
                 deadline_ns: None,
+                patience_ns: None,
                 timed_out: false,
             };
             Ok((running, execed.terminal))
@@ -201,7 +234,13 @@ fn launch(
     }
 }
 
+/// Takes the group of a command away that could not be started, or whose supervisor was killed when it was.
 fn without_group(cgroup: &Cgroup, mut refusal: Refusal) -> Refusal {
+    if !cgroup.is_empty().unwrap_or(true)
+        && let Err(error) = cgroup.kill_all()
+    {
+        refusal.message = format!("{}; and then: {}", refusal.message, chain(&error));
+    }
     if let Err(left) = cgroup.remove() {
         refusal.message = format!("{}; and then: {}", refusal.message, chain(&left));
     }
@@ -214,7 +253,7 @@ impl Shim {
         let Some(at) = self.execs.iter().position(|exec| exec.serial == serial) else {
             return;
         };
-        let exit = match pidfd::try_wait(&self.execs[at].pidfd) {
+        let exit = match self.execs[at].ended() {
             Ok(Some(exit)) => exit,
             Ok(None) => return,
             Err(errno) => {
@@ -296,6 +335,11 @@ impl Shim {
                 exec.deadline_ns = None;
                 exec.timed_out = true;
                 complaints.extend(exec.kill().err());
+            }
+            if exec.patience_ns.is_some_and(|patience| patience <= now_ns) {
+                exec.patience_ns = None;
+                // One that has ended already refuses it.
+                let _gone = pidfd::send_signal(&exec.pidfd, SIGKILL);
             }
         }
         complaints

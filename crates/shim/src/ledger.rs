@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use outrigger_wire::{Event, EventKind, LedgerEntry, Stamp};
+use outrigger_wire::{Event, EventKind, LedgerEntry, Stamp, checked_line};
 use rustix::event::{Timespec, poll};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
@@ -69,6 +69,10 @@ impl Ledger {
         };
         let mut file = loop {
             let file = options().create(true).open(path).map_err(failed("open"))?;
+            if !file.metadata().map_err(failed("look at"))?.is_file() {
+                // Reading a FIFO would wait for its writer.
+                return Err(failed("open")(io::Error::other("it is no regular file")));
+            }
             if !hold(&file).map_err(|errno| failed("lock")(errno.into()))? {
                 return Err(LedgerError::Held {
                     path: path.to_owned(),
@@ -201,8 +205,9 @@ fn options() -> OpenOptions {
 }
 
 fn write_line(lines: &mut Vec<u8>, event: &Event) -> io::Result<()> {
-    serde_json::to_writer(&mut *lines, event)?;
-    lines.push(b'\n');
+    let mut line = serde_json::to_vec(event)?;
+    checked_line::seal(&mut line);
+    lines.append(&mut line);
     Ok(())
 }
 
@@ -254,8 +259,8 @@ fn entries(bytes: &[u8], path: &Path) -> Result<Vec<LedgerEntry>, LedgerError> {
         .split(|&byte| byte == b'\n')
         .filter(|line| !line.is_empty());
     let mut expected = None;
-    let read = |(index, line)| match serde_json::from_slice::<LedgerEntry>(line) {
-        Ok(entry) if expected.is_none_or(|seq| entry.seq == seq) => {
+    let read = |(index, line)| match LedgerEntry::read(line) {
+        Some(entry) if expected.is_none_or(|seq| entry.seq == seq) => {
             expected = Some(entry.seq + 1);
             Ok(entry)
         }

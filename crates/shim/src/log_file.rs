@@ -4,14 +4,16 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use outrigger_wire::LogFile as Settings;
 use outrigger_wire::cri_log::TimeText;
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, fstat, openat, renameat_with, unlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, fstat, openat, openat2,
+    renameat_with, unlinkat,
 };
+use rustix::io::Errno;
 
 /// How many names are tried for a rotated file within one second.
 const NAMES_A_SECOND: u32 = 10_000;
@@ -66,8 +68,7 @@ impl LogFile {
                 .and_then(|name| name.to_str())
                 .ok_or_else(nameless)?
                 .to_owned();
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let folder = rustix::fs::open(parent, flags, Mode::empty())?;
+            let folder = open_folder(parent)?;
             let file = open_file(&folder, &name)?;
             let rotated = rotated_names(&folder, &name)?;
             let size = file.metadata()?.len();
@@ -172,7 +173,7 @@ impl LogFile {
                     self.delete_oldest();
                     return Ok(());
                 }
-                Err(rustix::io::Errno::EXIST) => {}
+                Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -195,7 +196,7 @@ impl LogFile {
             };
             match unlinkat(&self.folder, name, AtFlags::empty()) {
                 // It stays first in the queue and is tried again at the next rotation.
-                Err(error) if error != rustix::io::Errno::NOENT => return,
+                Err(error) if error != Errno::NOENT => return,
                 _ => self.rotated.pop_front(),
             };
         }
@@ -213,23 +214,46 @@ fn fitting(entries: &[u8], room: usize) -> usize {
         .map_or(0, |at| at + 1)
 }
 
-fn open_file(folder: &OwnedFd, name: &str) -> io::Result<File> {
-    // NONBLOCK so that a FIFO in the file's place cannot stop the shim; it means nothing to files.
-    let flags = OFlags::WRONLY
-        | OFlags::APPEND
-        | OFlags::CREATE
-        | OFlags::NOFOLLOW
-        | OFlags::NONBLOCK
-        | OFlags::CLOEXEC;
-    let file = openat(folder, name, flags, Mode::from_raw_mode(0o640))?;
-    let seen = fstat(&file)?;
-    if FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile || seen.st_nlink != 1 {
-        return Err(io::Error::new(
-            ErrorKind::InvalidInput,
-            "it is not a regular file with one name",
-        ));
+/// Opens the folder of a log. A container may have it, or one above it, among its volumes: no link on the way is
+/// followed.
+fn open_folder(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    loop {
+        match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+            // Somewhere a folder was renamed meanwhile; the kernel asks for another try.
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            opened => return Ok(opened?),
+        }
     }
-    Ok(File::from(file))
+}
+
+/// Opens the log, or makes it. What stands there is looked at before it is opened: to open a device may do something,
+/// and to open a pipe may wait.
+fn open_file(folder: &OwnedFd, name: &str) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC;
+    let mode = Mode::from_raw_mode(0o640);
+    loop {
+        let fresh = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        match openat(folder, name, fresh, mode) {
+            Err(Errno::EXIST) => {}
+            made => return Ok(File::from(made?)),
+        }
+        let name_only = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let found = match openat(folder, name, name_only, Mode::empty()) {
+            // It has gone meanwhile.
+            Err(Errno::NOENT) => continue,
+            found => found?,
+        };
+        let seen = fstat(&found)?;
+        if FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile || seen.st_nlink != 1 {
+            return Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                "it is not a regular file with one name",
+            ));
+        }
+        let path = format!("/proc/self/fd/{}", found.as_raw_fd());
+        return Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?));
+    }
 }
 
 /// The rotated files that are there, the oldest first.

@@ -45,7 +45,7 @@ impl Shim {
             reply_to,
             deadline_ns: boot_ns() + PATIENCE_NS,
         });
-        let execs = self.execs.iter().filter_map(|exec| exec.kill().err());
+        let execs = self.execs.iter_mut().filter_map(|exec| exec.kill().err());
         let containers = self
             .containers
             .iter()

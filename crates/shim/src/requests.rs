@@ -219,7 +219,7 @@ impl Shim {
 
     fn cancel_exec(&mut self, peer: u64, call: u64) -> Result<Reply, Refusal> {
         let asker = Asker { peer, call };
-        let mut execs = self.execs.iter();
+        let mut execs = self.execs.iter_mut();
         let exec = execs.find(|exec| exec.askers.contains(&asker));
         exec.map_or(Ok(()), Running::kill).map_err(misplaced)?;
         Ok(self.done())

@@ -151,7 +151,9 @@ impl Shim {
             if let Some(pipe) = exec.output() {
                 add(pipe, PollFlags::IN, Ready::ExecOutput(exec.serial));
             }
-            add(exec.pidfd(), PollFlags::IN, Ready::ExecExit(exec.serial));
+            for end in exec.ends() {
+                add(end, PollFlags::IN, Ready::ExecExit(exec.serial));
+            }
         }
         add(self.children.as_fd(), PollFlags::IN, Ready::Children);
         add(self.listener.descriptor(), PollFlags::IN, Ready::Door);

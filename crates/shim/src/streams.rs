@@ -83,6 +83,7 @@ fn on_a_terminal(
     let process = ExecProcess {
         args: &asked.args,
         cgroups: &[],
+        own: None,
         stdin: None,
         stdout: null.as_fd(),
         stderr: null.as_fd(),
@@ -116,6 +117,7 @@ fn on_pipes(
     let process = ExecProcess {
         args: &asked.args,
         cgroups: &[],
+        own: None,
         stdin: stdin.as_ref().map(AsFd::as_fd),
         stdout: stdout.as_ref().unwrap_or(&null).as_fd(),
         stderr: stderr.as_ref().unwrap_or(&null).as_fd(),

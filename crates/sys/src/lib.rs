@@ -21,5 +21,6 @@ pub mod pidfd;
 pub mod process;
 pub mod signals;
 pub mod terminal;
+pub mod vfork;
 
 pub use rustix::io::Errno;

@@ -79,6 +79,26 @@ pub fn reap_any() -> Result<Option<u32>, Errno> {
     Ok(ended.map(|(pid, _)| pid.as_raw_nonzero().get().unsigned_abs()))
 }
 
+/// Waits until any child has ended, and gives its id and its exit code, which is 128 and the signal for one
+/// that a signal has killed. Child-safe.
+///
+/// # Errors
+/// `ECHILD` when there is no child at all.
+pub fn wait_any() -> Result<(u32, i32), Errno> {
+    use rustix::process::{WaitOptions, wait};
+    loop {
+        match wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) => {
+                let signal = status.terminating_signal().map(|signal| 128 + signal);
+                let code = status.exit_status().or(signal).unwrap_or(255);
+                return Ok((pid.as_raw_nonzero().get().unsigned_abs(), code));
+            }
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
 /// Gives the process a session keyring of its own. Child-safe.
 ///
 /// # Errors

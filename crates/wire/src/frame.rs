@@ -1,5 +1,7 @@
 //! Framing: each message is its length in bytes (u32, little-endian) and that many bytes of JSON.
 
+use std::io::{self, Write};
+
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The longest frame that is accepted, in bytes.
@@ -21,12 +23,35 @@ pub enum FrameError {
 /// # Errors
 /// If the message is too long.
 pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, FrameError> {
-    let mut bytes = vec![0; 4];
-    serde_json::to_writer(&mut bytes, message).map_err(FrameError::Malformed)?;
-    let length = bytes.len() - 4;
+    let mut frame = Frame {
+        bytes: vec![0; 4],
+        length: 0,
+    };
+    serde_json::to_writer(&mut frame, message).map_err(FrameError::Malformed)?;
+    let Frame { mut bytes, length } = frame;
     let prefix = u32::try_from(length).ok().filter(|_| length <= MAX_BYTES);
     bytes[..4].copy_from_slice(&prefix.ok_or(FrameError::TooLong(length))?.to_le_bytes());
     Ok(bytes)
+}
+
+/// Takes the bytes of a message as long as they fit a frame, and counts the others.
+struct Frame {
+    bytes: Vec<u8>,
+    length: usize,
+}
+
+impl Write for Frame {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        self.length += part.len();
+        if self.length <= MAX_BYTES {
+            self.bytes.extend_from_slice(part);
+        }
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Collects bytes and gives whole messages.
@@ -84,6 +109,14 @@ mod tests {
             }
             assert_eq!(got, sent);
         }
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_counted_and_not_kept() {
+        let long = "b".repeat(MAX_BYTES);
+        let refused = encode(&long).unwrap_err();
+        assert!(matches!(refused, FrameError::TooLong(length) if length == MAX_BYTES + 2));
+        assert!(encode(&&long[2..]).is_ok());
     }
 
     #[test]

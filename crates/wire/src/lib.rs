@@ -1,9 +1,10 @@
 //! What the node and a Pod's shim say to each other: messages ([`Call`], [`Message`]), their
 //! framing ([`frame`]), and the formats of the files they share: the container log ([`cri_log`])
-//! and the exit ledger ([`LedgerEntry`]).
+//! and the exit ledger ([`LedgerEntry`]), whose lines carry a checksum ([`checked_line`]).
 //!
 //! Pure: bytes in, messages out. The shim's README is the protocol's specification.
 
+pub mod checked_line;
 pub mod cri_log;
 mod flow;
 pub mod frame;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::checked_line::{self, Opened};
 use crate::{Interact, Stats, Stdio, Streams};
 
 /// The protocol's version; a shim refuses a node that speaks another.
@@ -370,3 +371,15 @@ pub enum EventKind {
 /// A line of the ledger: one event as JSON. The file is only ever appended to, or replaced by one
 /// without the first lines.
 pub type LedgerEntry = Event;
+
+impl Event {
+    /// The entry of a line of the ledger, which comes without its newline; `None` if it is damaged.
+    #[must_use]
+    pub fn read(line: &[u8]) -> Option<LedgerEntry> {
+        match checked_line::open(line) {
+            Opened::Damaged => None,
+            Opened::Intact(object) => serde_json::from_slice(&object).ok(),
+            Opened::Unchecked(object) => serde_json::from_slice(object).ok(),
+        }
+    }
+}

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::create::place;
 use super::{Answer, Desk, missing, refuse_from_file, refuse_pretence, text};
+use crate::RETRY_ANNOTATION;
 use crate::admission::{self, Kept};
 use crate::patch;
 use crate::route::{Part, WriteOptions};
@@ -103,11 +104,16 @@ impl Desk {
         let mut last = None;
         let written = self.store.write(key, |old| {
             let old = old.ok_or_else(|| missing(key))?;
-            if part != Part::Status {
+            let kept = decide(old);
+            let is_free = part == Part::Status
+                || kept
+                    .as_ref()
+                    .is_ok_and(|kept| asks_again(&old.object, &kept.object));
+            if !is_free {
                 refuse_from_file(key, &old.object, "edit")?;
             }
-            let kept = decide(old)?;
-            if part != Part::Status {
+            let kept = kept?;
+            if !is_free {
                 refuse_pretence(key, &kept.object)?;
             }
             warnings = kept.warnings;
@@ -151,6 +157,21 @@ impl Desk {
             warnings,
         })
     }
+}
+
+/// Whether a change asks for nothing but that a Pod be tried again, which does not stand in its file.
+fn asks_again(old: &Value, new: &Value) -> bool {
+    let without = |object: &Value| {
+        let mut object = object.clone();
+        let metadata = object["metadata"].as_object_mut();
+        if let Some(annotations) =
+            metadata.and_then(|it| it.get_mut("annotations")?.as_object_mut())
+        {
+            annotations.remove(RETRY_ANNOTATION);
+        }
+        object
+    };
+    super::is_from_file(old) && without(old) == without(new)
 }
 
 /// Whether the only thing that keeps an object is its finalizers.

@@ -43,6 +43,10 @@ pub(super) enum Phase {
 struct State {
     phase: Phase,
     since: Instant,
+    /// Whether anything at all has come from it.
+    has_spoken: bool,
+    /// Since when it is known that it shows no certificate.
+    strange: Option<Instant>,
     /// Since when the client takes nothing of what is there for it.
     stalled: Option<Instant>,
     patience: Duration,
@@ -78,6 +82,8 @@ impl Connection {
         let state = State {
             phase: Phase::Handshake,
             since: Instant::now(),
+            has_spoken: false,
+            strange: None,
             stalled: None,
             patience: Duration::from_millis(limits.stall_ms),
             waiting_bytes: 0,
@@ -123,17 +129,32 @@ impl Connection {
         self.state().patience = Duration::from_millis(patience_ms);
     }
 
-    /// How much it would harm to give it up, if it could be given up: strangers go first, then those
-    /// who have not asked for anything yet, each in the order of their age.
+    /// The handshake is over, and no certificate was shown.
+    pub(super) fn be_strange(&self) {
+        self.state().strange = Some(Instant::now());
+    }
+
+    /// How much it would harm to give up one that has proved itself, if it could be given up: those who have not
+    /// asked for anything yet go first, each in the order of their age.
     pub(super) fn worth(&self) -> Option<(u8, Instant)> {
         let state = self.state();
         let rank = match state.phase {
-            Phase::Handshake => 0,
-            Phase::Fresh => 1,
-            Phase::Idle => 2,
+            Phase::Handshake | Phase::Fresh => 0,
+            Phase::Idle => 1,
             Phase::Head | Phase::Serving => return None,
         };
         Some((rank, state.since))
+    }
+
+    /// The same of one that has proved nothing, which can always be given up: those who will prove nothing go
+    /// first, then those who say nothing; last those who are in the middle of a handshake.
+    pub(super) fn worth_unproven(&self) -> u8 {
+        let state = self.state();
+        match (state.strange, state.has_spoken) {
+            (Some(_), _) => 0,
+            (None, false) => 1,
+            (None, true) => 2,
+        }
     }
 
     /// Whether its time is over.
@@ -143,6 +164,10 @@ impl Connection {
             && now.duration_since(stalled) >= state.patience
         {
             return true;
+        }
+        if let Some(strange) = state.strange {
+            // Whatever it does meanwhile: it has this long to ask, and to be told that it may not.
+            return now.duration_since(strange) >= Duration::from_millis(limits.stranger_ms);
         }
         let time_ms = match state.phase {
             Phase::Handshake => limits.handshake_ms,
@@ -203,6 +228,7 @@ impl Connection {
 
     fn has_read(&self) {
         let mut state = self.state();
+        state.has_spoken = true;
         if matches!(state.phase, Phase::Idle | Phase::Fresh) {
             state.phase = Phase::Head;
             state.since = Instant::now();

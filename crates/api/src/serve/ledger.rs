@@ -3,11 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::Notify;
+
+/// So many bytes that were held since the last rest leave so much behind that it is worth giving back.
+const STIR_BYTES: usize = 8 * 1024 * 1024;
+/// Who holds no more than that rests.
+const REST_BYTES: usize = 128 * 1024;
+
 /// Counts bytes that are held for clients: what they send and what waits to be taken by them.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     held: AtomicUsize,
     limit: usize,
+    /// All that was held since the last rest.
+    passed: AtomicUsize,
+    rest: Notify,
 }
 
 /// Bytes that count as long as this lives.
@@ -22,6 +32,8 @@ impl Ledger {
         Arc::new(Ledger {
             held: AtomicUsize::new(0),
             limit,
+            passed: AtomicUsize::new(0),
+            rest: Notify::new(),
         })
     }
 
@@ -32,7 +44,7 @@ impl Ledger {
     }
 
     pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> Held {
-        self.held.fetch_add(bytes, Ordering::Relaxed);
+        self.add(bytes);
         Held {
             ledger: Arc::clone(self),
             bytes,
@@ -44,6 +56,24 @@ impl Ledger {
         self.held().saturating_sub(self.limit / 2)
     }
 
+    fn add(&self, bytes: usize) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        self.passed.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn release(&self, bytes: usize) {
+        let left = self.held.fetch_sub(bytes, Ordering::Relaxed) - bytes;
+        if left <= REST_BYTES && self.passed.load(Ordering::Relaxed) >= STIR_BYTES {
+            self.passed.store(0, Ordering::Relaxed);
+            self.rest.notify_one();
+        }
+    }
+
+    /// Waits until much has been held and next to nothing is any more. Cancelling it loses nothing.
+    pub(crate) async fn at_rest(&self) {
+        self.rest.notified().await;
+    }
+
     pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
@@ -52,7 +82,7 @@ impl Ledger {
 impl Held {
     pub(crate) fn grow(&mut self, bytes: usize) {
         self.bytes += bytes;
-        self.ledger.held.fetch_add(bytes, Ordering::Relaxed);
+        self.ledger.add(bytes);
     }
 
     pub(crate) fn has_room(&self) -> bool {
@@ -62,6 +92,28 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.ledger.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.ledger.release(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_rests_once_after_much_was_held_and_not_before_it_is_released() {
+        let ledger = Ledger::new(usize::MAX);
+        let rests = || {
+            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            std::pin::pin!(ledger.at_rest()).poll(&mut cx).is_ready()
+        };
+        drop(ledger.take(STIR_BYTES - 1));
+        assert!(!rests(), "so little is not worth it");
+        let (large, small) = (ledger.take(STIR_BYTES), ledger.take(REST_BYTES));
+        assert!(!rests());
+        drop(large);
+        assert!(rests());
+        drop(small);
+        assert!(!rests(), "it was said before");
     }
 }

@@ -1,4 +1,5 @@
 mod kubectl;
+mod strangers;
 
 use super::*;
 use std::path::PathBuf;
@@ -120,6 +121,7 @@ impl Server {
             config.with_no_client_auth()
         };
         let stream = TcpStream::connect(self.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(config))
             .connect(name, stream)

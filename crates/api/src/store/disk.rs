@@ -1,11 +1,13 @@
 //! How do objects get onto the disk, and what if that fails?
 
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use rustix::fs::OFlags;
 use serde_json::Value;
 
 use super::{Key, StoreError, Stored};
@@ -13,6 +15,8 @@ use crate::Resource;
 
 /// Objects by `plural/namespace/name`: eight bytes of version, then JSON.
 const OBJECTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("objects");
+/// The uids of Pods that were deleted and of which something may be left on the machine.
+const DELETED: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("deleted-pods");
 /// Numbers about the store itself.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 /// In [`NUMBERS`]: the layout of this file.
@@ -27,9 +31,41 @@ const CACHE_BYTES: usize = 256 * 1024;
 /// One change to the database.
 #[derive(Debug, Clone)]
 pub(super) struct Put {
-    pub(super) key: String,
+    table: Table,
+    key: String,
     /// `None` removes it.
-    pub(super) bytes: Option<Vec<u8>>,
+    bytes: Option<Vec<u8>>,
+}
+
+/// Where a change is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Table {
+    Objects,
+    Deleted,
+}
+
+impl Put {
+    /// Puts an object in its place, or removes it.
+    pub(super) fn object(key: &Key, bytes: Option<Vec<u8>>) -> Put {
+        Put {
+            table: Table::Objects,
+            key: row(key),
+            bytes,
+        }
+    }
+
+    /// Notes that a Pod was deleted, or that nothing is left of it.
+    pub(super) fn deleted(uid: &str, is_left: bool) -> Put {
+        Put {
+            table: Table::Deleted,
+            key: uid.to_owned(),
+            bytes: is_left.then(Vec::new),
+        }
+    }
+
+    fn is_same_place(&self, other: &Put) -> bool {
+        (self.table, &self.key) == (other.table, &other.key)
+    }
 }
 
 /// How long the database may be held by a process that is on its way to `execve`.
@@ -59,6 +95,7 @@ impl std::fmt::Debug for Disk {
 /// What the database held when it was opened.
 pub(super) struct Loaded {
     pub(super) objects: Vec<Stored>,
+    pub(super) deleted: BTreeSet<String>,
     pub(super) reserved: u64,
 }
 
@@ -71,7 +108,7 @@ impl Disk {
             path: Some(path.clone()),
             problem,
         };
-        prepare(directory, &path).map_err(|error| failed("making", error.to_string()))?;
+        prepare(directory, &path).map_err(|error| failed("opening", error.to_string()))?;
         let file = path.clone();
         let opener: Opener = Box::new(move || {
             let mut builder = Database::builder();
@@ -112,7 +149,7 @@ impl Disk {
                 // Whether the last commit is on the disk is unknown now. Nobody was told that it is, so
                 // it must not come back after the next start.
                 for put in before {
-                    if !self.doubtful.iter().any(|known| known.key == put.key) {
+                    if !self.doubtful.iter().any(|known| known.is_same_place(&put)) {
                         self.doubtful.push(put);
                     }
                 }
@@ -210,27 +247,39 @@ impl From<redb::CommitError> for Problem {
 fn advice(problem: Problem) -> String {
     match problem {
         Problem::Damaged(_) => format!(
-            "{problem}; restore it from a backup, or move it away and start again: then the Pods of the API \
-             that still run are stopped, and those of manifest files go on"
+            "{problem}; restore it from a backup, or move it away and start with --accept-empty-store: then Pods go \
+             on as they are recorded, and ConfigMaps and Secrets are lost"
         ),
         Problem::InUse => format!("{problem}; only one daemon can use a root directory"),
         Problem::Failed(_) | Problem::Newer(_) => problem.to_string(),
     }
 }
 
-/// Makes the file if there is none: Secrets stand in it, so that only root may read it.
+/// Makes the file if there is none: Secrets stand in it, so that only root may read it. What is no file of ours is
+/// not touched, and opening it waits for nobody.
 fn prepare(directory: &Path, path: &Path) -> std::io::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(directory)?;
-    OpenOptions::new()
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
+        .custom_flags(flags.bits().cast_signed())
         .open(path)?;
+    let (found, us) = (file.metadata()?, rustix::process::geteuid().as_raw());
+    if !found.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    if found.uid() != us {
+        let owner = found.uid();
+        let problem = format!("it belongs to user {owner}, not to {us}");
+        return Err(std::io::Error::other(problem));
+    }
     File::open(directory)?.sync_all()
 }
 
@@ -243,17 +292,25 @@ fn commit(
 ) -> Result<(), Problem> {
     let transaction = database.begin_write()?;
     {
-        let mut table = transaction.open_table(OBJECTS)?;
+        let mut objects = transaction.open_table(OBJECTS)?;
+        let mut deleted = transaction.open_table(DELETED)?;
+        let mut put_in = |put: &Put| {
+            let table = match put.table {
+                Table::Objects => &mut objects,
+                Table::Deleted => &mut deleted,
+            };
+            let bytes = table.get(put.key.as_str())?.map(|old| old.value().to_vec());
+            replace(table, put)?;
+            Ok::<_, Problem>(Put {
+                bytes,
+                ..put.clone()
+            })
+        };
         for put in doubtful {
-            replace(&mut table, put)?;
+            put_in(put)?;
         }
         for put in puts {
-            let bytes = table.get(put.key.as_str())?.map(|old| old.value().to_vec());
-            before.push(Put {
-                key: put.key.clone(),
-                bytes,
-            });
-            replace(&mut table, put)?;
+            before.push(put_in(put)?);
         }
         if let Some(until) = reserve {
             transaction.open_table(NUMBERS)?.insert(RESERVED, until)?;
@@ -283,6 +340,7 @@ fn load(database: &Database) -> Result<Loaded, Problem> {
             Some(newer) => return Err(Problem::Newer(newer)),
         }
         transaction.open_table(OBJECTS)?;
+        transaction.open_table(DELETED)?;
     }
     transaction.commit()?;
     let transaction = database.begin_read()?;
@@ -295,11 +353,19 @@ fn load(database: &Database) -> Result<Loaded, Problem> {
         let (key, bytes) = row?;
         objects.push(decode(key.value(), bytes.value())?);
     }
-    Ok(Loaded { objects, reserved })
+    let mut deleted = BTreeSet::new();
+    for row in transaction.open_table(DELETED)?.iter()? {
+        deleted.insert(row?.0.value().to_owned());
+    }
+    Ok(Loaded {
+        objects,
+        deleted,
+        reserved,
+    })
 }
 
 /// The name of a row.
-pub(super) fn row(key: &Key) -> String {
+fn row(key: &Key) -> String {
     format!("{}/{}/{}", key.resource.plural(), key.namespace, key.name)
 }
 

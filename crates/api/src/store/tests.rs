@@ -6,6 +6,8 @@ use serde_json::json;
 use super::*;
 
 mod failing;
+mod later;
+mod released;
 
 /// A folder that goes with the test.
 struct Scratch(PathBuf);

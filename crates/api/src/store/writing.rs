@@ -42,13 +42,15 @@ impl Inner {
         match same {
             Some(entry) if entry.is_on_disk => Ok(entry.stored),
             Some(entry) => {
-                self.write_disk(key, Some(disk::encode(entry.stored.version, &object)), None)?;
+                let bytes = disk::encode(entry.stored.version, &object);
+                self.write_disk(&[Put::object(key, Some(bytes))], None)?;
                 self.memory().mark_on_disk(key);
                 Ok(entry.stored)
             }
             None => {
                 let (version, reserve) = self.begin();
-                self.write_disk(key, Some(disk::encode(version, &object)), reserve)?;
+                let bytes = disk::encode(version, &object);
+                self.write_disk(&[Put::object(key, Some(bytes))], reserve)?;
                 let stored = self.memory().put(key.clone(), object, Some(version));
                 self.announce();
                 Ok(stored)
@@ -56,27 +58,21 @@ impl Inner {
         }
     }
 
-    pub(super) fn remove(&self, key: &Key) -> Result<(), StoreError> {
+    /// Removes an object, and writes a note beside it.
+    pub(super) fn remove(&self, key: &Key, note: Option<Put>) -> Result<(), StoreError> {
         let (version, reserve) = self.begin();
-        self.write_disk(key, None, reserve)?;
+        let mut puts = vec![Put::object(key, None)];
+        puts.extend(note);
+        self.write_disk(&puts, reserve)?;
         self.memory().remove(key, version);
         self.announce();
         Ok(())
     }
 
-    fn write_disk(
-        &self,
-        key: &Key,
-        bytes: Option<Vec<u8>>,
-        reserve: Option<u64>,
-    ) -> Result<(), StoreError> {
+    fn write_disk(&self, puts: &[Put], reserve: Option<u64>) -> Result<(), StoreError> {
         if let Some(disk) = &self.disk {
-            let put = Put {
-                key: disk::row(key),
-                bytes,
-            };
             let mut disk = disk.lock().unwrap_or_else(PoisonError::into_inner);
-            disk.write(&[put], reserve)
+            disk.write(puts, reserve)
                 .map_err(|problem| self.failed(&problem))?;
         }
         self.reserved(reserve);
@@ -117,7 +113,7 @@ impl Inner {
         memory.reserved = memory.reserved.max(until.unwrap_or(0));
     }
 
-    fn failed(&self, problem: &disk::Problem) -> StoreError {
+    pub(super) fn failed(&self, problem: &disk::Problem) -> StoreError {
         StoreError {
             operation: "writing",
             path: self.path.clone(),

@@ -24,6 +24,7 @@ fn running() -> Running {
             memory_bytes: 4 << 30,
             storage_bytes: 1 << 30,
         },
+        stack_bytes: 8 << 20,
     }
 }
 
@@ -196,4 +197,51 @@ fn all_labels_are_lines_with_quoted_values() {
     );
     assert!(field(&pod, &running(), "spec.nothing").is_err());
     assert!(field(&pod, &running(), "metadata.labels[app]").is_err());
+}
+
+/// Thirty variables, each twice the one before: 2^30 times the first one's 8 bytes.
+fn doubling() -> String {
+    let mut env = String::from("    env:\n    - {name: E0, value: xxxxxxxx}\n");
+    for n in 1..=30 {
+        let before = n - 1;
+        env.push_str(&format!(
+            "    - {{name: E{n}, value: '$(E{before})$(E{before})'}}\n"
+        ));
+    }
+    env
+}
+
+#[test]
+fn a_value_that_grows_is_refused_before_it_is_built() {
+    let text = assembled(&doubling()).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "env \"E14\" would have more than 131071 bytes, which is the most that the kernel takes in one text"
+    );
+}
+
+#[test]
+fn many_values_just_below_the_limit_are_refused_as_soon_as_they_are_too_many() {
+    let mut env = format!("    env:\n    - {{name: A, value: {}}}\n", "x".repeat(1000));
+    env.push_str(&format!(
+        "    - {{name: L, value: {}}}\n",
+        "$(A)".repeat(130)
+    ));
+    let all = |count: usize, name: &dyn Fn(usize) -> String| {
+        let mut env = env.clone();
+        for n in 0..count {
+            env.push_str(&format!("    - {{name: {}, value: $(L)}}\n", name(n)));
+        }
+        assembled(&env)
+    };
+    assert!(all(14, &|n| format!("V{n}")).is_ok());
+    let text = all(3000, &|n| format!("V{n}")).unwrap_err().to_string();
+    assert!(
+        text.contains("with env \"V15\"") && text.contains("2097152 bytes"),
+        "{text}"
+    );
+    // One that is set again and again does not count twice, but took its time.
+    assert!(all(100, &|_| "V".to_owned()).is_ok());
+    let text = all(3000, &|_| "V".to_owned()).unwrap_err().to_string();
+    assert!(text.contains("env \"V\" is not put together"), "{text}");
 }

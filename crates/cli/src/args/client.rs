@@ -374,4 +374,12 @@ pub(crate) enum System {
         #[arg(long, short)]
         all: bool,
     },
+    /// Try a Pod again that is NotTakenUp, now instead of in an hour
+    Retry {
+        /// The Pod
+        #[arg(value_name = "POD")]
+        pod: String,
+        #[command(flatten)]
+        namespace: Namespace,
+    },
 }

@@ -30,6 +30,10 @@ pub(crate) struct Daemon {
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) kubeconfig: Kubeconfig,
+    /// Go on where pods have lived and the store of API objects is missing or empty: every pod with a readable record
+    /// is put back into the store and goes on; ConfigMaps and Secrets are lost
+    #[arg(long)]
+    pub(crate) accept_empty_store: bool,
     /// How log lines look on stderr
     #[arg(
         long,

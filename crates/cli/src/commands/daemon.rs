@@ -29,6 +29,7 @@ pub(crate) fn daemon(places: &Places, daemon: &Daemon) -> Result<u8, Failure> {
         socket: places.socket()?,
         manifests: absolute(&daemon.manifests)?,
         listen: daemon.listen,
+        accept_empty_store: daemon.accept_empty_store,
         kubeconfig: absolute(&daemon.kubeconfig.path)?,
         settings: Settings {
             directories,

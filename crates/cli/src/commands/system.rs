@@ -1,5 +1,7 @@
 //! `outrigger system`: is the daemon well, and what can go?
 
+mod retry;
+
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 
@@ -25,6 +27,7 @@ pub(crate) fn system(places: &Places, system: &System) -> Result<u8, Failure> {
         match system {
             System::Info { output } => info(&client, places, output.is_some()).await,
             System::Prune { force, all } => prune(&client, places, *force, *all).await,
+            System::Retry { pod, namespace } => retry::retry(&client, &namespace.name, pod).await,
         }
     })
 }

@@ -43,7 +43,7 @@ impl Doors {
             .map_err(|error| chain(&error))?;
         let tls = pki.server_config().map_err(|error| chain(&error))?;
         if let Some(folder) = settings.socket.parent() {
-            make(folder, 0o711)?;
+            make(folder, 0o700)?;
         }
         let unix = outrigger_api::listen_unix(&settings.socket).map_err(|error| chain(&error))?;
         tcp.set_nonblocking(true)

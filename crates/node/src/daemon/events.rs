@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use outrigger_lifecycle::{
     Because, Ending, Fact, HookKind, Outcome, StartFailure, State, Status, Step, StopCause,
 };
+use outrigger_pod::text::bound;
 use outrigger_pod::{Kind, Pod, ProbeKind, Slot};
 
 use crate::node::Remark;
@@ -38,13 +39,7 @@ impl Incident {
     }
 
     fn new(reason: &str, warning: bool, mut message: String) -> Incident {
-        if message.len() > MESSAGE_BYTES {
-            let cut = (0..=MESSAGE_BYTES - 3)
-                .rev()
-                .find(|&at| message.is_char_boundary(at));
-            message.truncate(cut.unwrap_or(0));
-            message.push_str("...");
-        }
+        bound(&mut message, MESSAGE_BYTES);
         Incident {
             reason: reason.to_owned(),
             warning,

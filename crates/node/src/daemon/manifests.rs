@@ -18,7 +18,7 @@ use self::folder::{Complaint, Folder, WARNING};
 use self::watch::Changes;
 use super::events::Incident;
 use super::journal::Subject;
-use super::publish::Outbox;
+use super::outbox::Outbox;
 
 /// Where an object comes from: `file` for ours.
 pub(crate) const SOURCE: &str = "kubernetes.io/config.source";

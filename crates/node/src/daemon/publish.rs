@@ -1,138 +1,43 @@
-//! How does what happens to Pods come into the store? The loop must not wait for anything, so it only
-//! leaves word here; one thread writes. Of a Pod's statuses only the newest counts.
+//! How does what happens to Pods come into the store? The loop leaves word in the outbox, and one thread writes.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1 as core;
-use k8s_openapi::jiff::Timestamp;
 use outrigger_api::{Key, Resource, Store, StoreError, Stored, Write};
 use outrigger_lifecycle::{Status, Time};
 use outrigger_pod::{Pod, PodUid};
 use serde_json::Value;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::counts::Counts;
 use super::events::{self, Incident};
 use super::journal::{Journal, Subject, stale};
 use super::manifests::SOURCE;
+use super::outbox::{Outbox, Word};
 use super::words;
 use crate::node::{Finished, Observer, Remark, Telling};
 
-/// How many incidents wait at most; the oldest go first.
-const INCIDENTS: usize = 10_000;
+/// What has become of a Pod that was not taken up.
+#[derive(Debug)]
+pub(crate) enum Standing {
+    /// It is left as it is, and why.
+    Left(PodUid, String),
+    /// It has been taken up.
+    TakenUp(Arc<Pod>),
+    /// It turned out never to have lived.
+    NeverBegun(PodUid),
+    /// It was deleted, and nothing of it is left.
+    Discarded(PodUid),
+}
+
 /// How often the store's Events are looked through for old ones.
 const SWEEP: Duration = Duration::from_secs(300);
 /// How often while the node has none of its own.
 const IDLE: Duration = Duration::from_secs(3600);
 /// After how long a removal that failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// What waits to be written.
-#[derive(Default)]
-struct Word {
-    objects: BTreeMap<PodUid, core::Pod>,
-    incidents: VecDeque<(Subject, Incident, Timestamp)>,
-    gone: Vec<(Key, PodUid)>,
-    closed: bool,
-    /// Whether what was taken last is still being written.
-    writing: bool,
-}
-
-impl Word {
-    fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.incidents.is_empty() && self.gone.is_empty()
-    }
-}
-
-/// Where word is left.
-#[derive(Default)]
-pub(crate) struct Outbox {
-    word: Mutex<Word>,
-    bell: Condvar,
-    /// Rings when all word is written.
-    done: Condvar,
-}
-
-impl Outbox {
-    /// Leaves word of something that people should know.
-    pub(crate) fn tell(&self, subject: Subject, incident: Incident) {
-        let mut word = self.word();
-        if word.incidents.len() >= INCIDENTS {
-            word.incidents.pop_front();
-        }
-        word.incidents
-            .push_back((subject, incident, words::today()));
-        self.bell.notify_one();
-    }
-
-    /// Leaves word of a Pod as it is now.
-    fn show(&self, pod: &Pod, object: &core::Pod) {
-        self.word().objects.insert(pod.uid.clone(), object.clone());
-        self.bell.notify_one();
-    }
-
-    /// Leaves word that nothing is left of a Pod.
-    pub(crate) fn bury(&self, key: Key, uid: PodUid) {
-        let mut word = self.word();
-        word.objects.remove(&uid);
-        word.gone.push((key, uid));
-        self.bell.notify_one();
-    }
-
-    /// Says that nothing follows.
-    pub(crate) fn close(&self) {
-        self.word().closed = true;
-        self.bell.notify_one();
-    }
-
-    /// Waits until all word is written, for so long at most.
-    pub(crate) fn settle(&self, patience: Duration) {
-        let unwritten = |word: &mut Word| !word.is_empty() || word.writing;
-        // If it takes longer, what is missing comes a little later.
-        drop(
-            self.done
-                .wait_timeout_while(self.word(), patience, unwritten)
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-    }
-
-    /// The reasons and sentences of what waits, which is taken away, for tests.
-    #[cfg(test)]
-    pub(crate) fn told(&self) -> Vec<(String, String)> {
-        let incidents = std::mem::take(&mut self.word().incidents);
-        let plain =
-            |(_, incident, _): (Subject, Incident, Timestamp)| (incident.reason, incident.message);
-        incidents.into_iter().map(plain).collect()
-    }
-
-    fn word(&self) -> MutexGuard<'_, Word> {
-        self.word.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for word, for so long at most. `None` when nothing follows.
-    fn take(&self, patience: Duration) -> Option<Word> {
-        let mut word = self.word();
-        word.writing = false;
-        if word.is_empty() {
-            self.done.notify_all();
-        }
-        let quiet = |word: &mut Word| word.is_empty() && !word.closed;
-        let (mut word, _) = self
-            .bell
-            .wait_timeout_while(word, patience, quiet)
-            .unwrap_or_else(PoisonError::into_inner);
-        if word.closed && word.is_empty() {
-            return None;
-        }
-        let closed = word.closed;
-        let taken = std::mem::take(&mut *word);
-        word.closed = closed;
-        word.writing = true;
-        Some(taken)
-    }
-}
 
 /// The name of a Pod in the store.
 pub(crate) fn key(pod: &Pod) -> Key {
@@ -149,9 +54,16 @@ pub(crate) struct Publisher {
     pub(crate) outbox: Arc<Outbox>,
     /// What it counts.
     pub(crate) counts: Arc<Mutex<Counts>>,
+    /// Where it says what becomes of Pods that were not taken up.
+    pub(crate) standings: UnboundedSender<Standing>,
 }
 
 impl Publisher {
+    fn stands(&self, standing: Standing) {
+        // Without a source the daemon is about to end.
+        self.standings.send(standing).ok();
+    }
+
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -196,6 +108,23 @@ impl Observer for Publisher {
         self.counts().on_gone(&pod.uid);
         self.outbox.bury(key(pod), pod.uid.clone());
     }
+
+    fn on_left(&mut self, pod: &PodUid, problem: &str) {
+        tracing::error!(%pod, "a pod is not taken up, and left as it is: {problem}");
+        self.stands(Standing::Left(pod.clone(), problem.to_owned()));
+    }
+
+    fn on_taken_up(&mut self, pod: &Arc<Pod>) {
+        self.stands(Standing::TakenUp(Arc::clone(pod)));
+    }
+
+    fn on_never_begun(&mut self, pod: &PodUid) {
+        self.stands(Standing::NeverBegun(pod.clone()));
+    }
+
+    fn on_discarded(&mut self, pod: &PodUid) {
+        self.stands(Standing::Discarded(pod.clone()));
+    }
 }
 
 /// Starts the thread that writes; it ends after [`Outbox::close`].
@@ -232,7 +161,7 @@ struct Writer {
 impl Writer {
     /// How long it may sleep without word.
     fn patience(&self) -> Duration {
-        if !self.unburied.is_empty() {
+        if !self.unburied.is_empty() || self.store.is_behind() {
             return RETRY;
         }
         // An idle daemon sleeps until there may be an Event to remove.
@@ -259,7 +188,13 @@ impl Writer {
             if let Err(error) = remove(&self.store, &key, &uid) {
                 tracing::error!(pod = %key.name, namespace = %key.namespace, "{error}; it is tried again");
                 self.unburied.push((key, uid));
+            } else {
+                // Somebody may have had it removed at once.
+                self.store.forget_deleted(&uid.0);
             }
+        }
+        if let Err(error) = self.store.flush() {
+            tracing::error!("{error}; it is tried again");
         }
     }
 
@@ -275,9 +210,11 @@ impl Writer {
         };
         let write = self.store.write(&key, |stored| {
             Ok::<_, StoreError>(match stored {
-                Some(stored) if is(stored, uid) => {
-                    Write::Volatile(with_status(&stored.object, status))
-                }
+                Some(stored) if is(stored, uid) => match is_news(&stored.object["status"], &status)
+                {
+                    true => Write::Behind(with_status(&stored.object, status)),
+                    false => Write::Volatile(with_status(&stored.object, status)),
+                },
                 _ => Write::Keep,
             })
         });
@@ -324,7 +261,7 @@ fn ended(object: &Value) -> Write {
     let metadata = &object["metadata"];
     let finalizers = metadata["finalizers"].as_array();
     if finalizers.is_none_or(Vec::is_empty) || metadata["annotations"][SOURCE] == "file" {
-        return Write::Remove;
+        return Write::Gone;
     }
     let mut object = object.clone();
     if object["metadata"]["deletionTimestamp"].is_null() {
@@ -337,6 +274,18 @@ fn ended(object: &Value) -> Write {
 /// Whether a stored object has this uid: a name may have been given to another Pod.
 pub(crate) fn is(stored: &Stored, uid: &PodUid) -> bool {
     stored.object["metadata"]["uid"].as_str() == Some(uid.0.as_str())
+}
+
+/// Whether a status says for the first time that a life began, or that it is over, and how: that outlives the
+/// daemon, so that a Pod whose record is lost is never taken for one that has not lived.
+fn is_news(old: &Value, new: &Value) -> bool {
+    let begins = old["startTime"].is_null() && !new["startTime"].is_null();
+    begins || (is_finished(new) && !is_finished(old))
+}
+
+/// Whether a status says that the Pod's life is over.
+pub(crate) fn is_finished(status: &Value) -> bool {
+    matches!(status["phase"].as_str(), Some("Succeeded" | "Failed"))
 }
 
 /// The types of conditions that the node itself states; all others are their writers'.

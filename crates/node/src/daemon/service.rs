@@ -10,7 +10,7 @@ use outrigger_api::{Resource, Store};
 use rustix::io::Errno;
 use sd_notify::NotifyState;
 
-use crate::lock::lock_alone;
+use crate::lock::{lock_alone, open_lock};
 
 /// The right to be the daemon of a root directory; it ends with the process.
 pub(crate) struct Lock {
@@ -25,22 +25,18 @@ impl Lock {
     pub(crate) fn take(root: &Path) -> Result<Lock, String> {
         let path = root.join("daemon.lock");
         let failed = |error: std::io::Error| format!("lock {}: {error}", path.display());
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(failed)?;
+        let mut file = open_lock(&path, true).map_err(failed)?;
         match lock_alone(&file) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
                 let mut pid = String::new();
                 file.read_to_string(&mut pid).map_err(failed)?;
                 return Err(format!(
-                    "another outrigger daemon works in {} (process {}); stop it, or choose another --root",
+                    "another outrigger daemon works in {} (process {}); stop it, or choose another --root. \
+                     If there is none, `fuser {}` names who has its lock",
                     root.display(),
-                    pid.trim()
+                    pid.trim(),
+                    path.display()
                 ));
             }
             Err(errno) => return Err(failed(errno.into())),

@@ -1,22 +1,24 @@
 //! What do people want? The store says it: Pods are accepted, updated and deleted as its objects come,
-//! change and go, and ConfigMaps and Secrets are handed on.
+//! change and go, and ConfigMaps and Secrets are handed on. Pods that the node has not taken up: `source/left.rs`.
+
+mod left;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use outrigger_api::{Change, Key, Notice, Resource, Store, StoreError, Stored, Watch, Write};
+use outrigger_api::{Change, Key, Notice, Resource, Store, Stored, Watch};
 use outrigger_pod::{Objects, Pod, PodUid};
-use serde_json::{Value, json};
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::events::Incident;
 use super::journal::Subject;
 use super::objects;
-use super::publish::Outbox;
+use super::outbox::Outbox;
+use super::publish::Standing;
 use super::words;
-
-/// The reason in the status of a Pod that could not be taken up.
-const LEFT: &str = "NotTakenUp";
 
 /// Who carries out what is wanted.
 pub(crate) trait Orders {
@@ -26,6 +28,10 @@ pub(crate) trait Orders {
     fn update(&self, pod: Pod);
     /// Deletes a Pod within its own grace period, or within this one.
     fn delete(&self, uid: PodUid, grace_s: Option<u64>);
+    /// Tries a Pod again that was not taken up.
+    fn retry(&self, uid: PodUid);
+    /// Ends and removes a Pod that was not taken up, with this much time for its containers.
+    fn discard(&self, uid: PodUid, grace: Duration);
     /// Takes up all ConfigMaps and Secrets.
     fn set_objects(&self, objects: Objects);
 }
@@ -41,6 +47,14 @@ impl Orders for crate::node::Handle {
 
     fn delete(&self, uid: PodUid, grace_s: Option<u64>) {
         crate::node::Handle::delete(self, uid, grace_s);
+    }
+
+    fn retry(&self, uid: PodUid) {
+        crate::node::Handle::retry(self, uid);
+    }
+
+    fn discard(&self, uid: PodUid, grace: Duration) {
+        crate::node::Handle::discard(self, uid, grace);
     }
 
     fn set_objects(&self, objects: Objects) {
@@ -63,14 +77,20 @@ pub(crate) struct Source<O> {
     /// All ConfigMaps and Secrets, as they were handed on last.
     objects: Objects,
     known: BTreeMap<PodUid, Known>,
-    /// Pods that may run and could not be taken up, and why: a second life must not be begun beside the
-    /// first.
-    left: BTreeMap<PodUid, String>,
+    /// Pods that may run and are not taken up: a second life must not be begun beside the first.
+    left: BTreeMap<PodUid, left::Left>,
+    /// Tells what becomes of those.
+    standings: UnboundedReceiver<Standing>,
 }
 
 impl<O: Orders> Source<O> {
     /// A source that knows of no Pod.
-    pub(crate) fn new(store: Store, orders: O, outbox: Arc<Outbox>) -> Source<O> {
+    pub(crate) fn new(
+        store: Store,
+        orders: O,
+        outbox: Arc<Outbox>,
+        standings: UnboundedReceiver<Standing>,
+    ) -> Source<O> {
         Source {
             store,
             orders,
@@ -78,50 +98,8 @@ impl<O: Orders> Source<O> {
             objects: Objects::default(),
             known: BTreeMap::new(),
             left: BTreeMap::new(),
+            standings,
         }
-    }
-
-    /// Takes up Pods that the node adopted: what they were adopted with counts as known. Those that are
-    /// `left` wait for the next daemon, which is told.
-    pub(crate) fn adopted(&mut self, pods: &[Arc<Pod>], left: BTreeMap<PodUid, String>) {
-        self.left = left;
-        for stored in self.store.list(Resource::Pods, None).items {
-            let problem = uid(&stored).and_then(|uid| Some((self.left.get(&uid)?, uid)));
-            if let Some((problem, uid)) = problem {
-                self.tell_left(&stored, uid, problem);
-            }
-        }
-        for pod in pods {
-            let object = serde_json::to_value(&pod.manifest).unwrap_or_default();
-            let known = Known {
-                object: Arc::new(object),
-                deletion: None,
-            };
-            self.known.insert(pod.uid.clone(), known);
-        }
-    }
-
-    /// Shows a Pod of which nobody knows how it is.
-    fn tell_left(&self, stored: &Stored, uid: PodUid, problem: &str) {
-        let text = format!(
-            "It is left as it is, and may run, until the daemon is started again: {problem}"
-        );
-        let status = json!({ "phase": "Unknown", "reason": LEFT, "message": text });
-        let shown = self.store.write(&stored.key, |stored| {
-            Ok::<_, StoreError>(match stored {
-                Some(stored) => {
-                    let mut object = Value::clone(&stored.object);
-                    object["status"] = status;
-                    Write::Volatile(object)
-                }
-                None => Write::Keep,
-            })
-        });
-        if let Err(error) = shown {
-            tracing::error!(pod = %stored.key.name, "show its status: {error}");
-        }
-        self.outbox
-            .tell(subject(stored, uid), Incident::warning(LEFT, text));
     }
 
     /// The uids of all Pods that the store lists.
@@ -142,6 +120,10 @@ impl<O: Orders> Source<O> {
                 // In this order: a Pod that was written after a Secret finds it.
                 let notice = tokio::select! {
                     biased;
+                    Some(standing) = self.standings.recv() => {
+                        self.stands(standing);
+                        continue;
+                    }
                     notice = config_maps.next() => notice,
                     notice = secrets.next() => notice,
                     notice = pods.next() => notice,
@@ -201,15 +183,23 @@ impl<O: Orders> Source<O> {
     fn forget(&mut self, uid: &PodUid) {
         if self.known.remove(uid).is_some() {
             self.orders.delete(uid.clone(), Some(0));
+        } else if self.left.contains_key(uid) {
+            self.orders.discard(uid.clone(), Duration::ZERO);
+        } else {
+            // The node has never had it.
+            self.store.forget_deleted(&uid.0);
         }
     }
 
     /// Hands on what is new in a Pod's object.
-    fn see(&mut self, stored: Stored) {
+    pub(crate) fn see(&mut self, stored: Stored) {
         let Some(uid) = uid(&stored) else { return };
         let waits_for_the_node = stored.object["spec"]["nodeName"].is_null();
-        if self.left.contains_key(&uid) || waits_for_the_node {
+        if waits_for_the_node {
             return;
+        }
+        if self.left.contains_key(&uid) {
+            return self.see_left(&stored, uid);
         }
         let deletion = deletion(&stored.object);
         match self.known.get_mut(&uid) {

@@ -1,12 +1,12 @@
 //! Reads one container's log through all its instances and rotations, every line once.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use outrigger_wire::cri_log::{Reader, Stream};
+
+use crate::log_folder::{LogFolder, Open};
 
 /// A line longer than this is handed on in pieces.
 const LINE_LIMIT: usize = 1 << 20;
@@ -25,12 +25,6 @@ pub(super) struct Tail {
     reader: Reader,
     /// The lines of both streams that are not complete yet.
     parts: [Vec<u8>; 2],
-}
-
-#[derive(Debug)]
-struct Open {
-    file: File,
-    inode: u64,
 }
 
 impl Tail {
@@ -104,30 +98,10 @@ impl Tail {
 
     /// Opens the files that have appeared since the newest that is open.
     fn look_for_files(&mut self, attempt: u32) {
-        let current = std::fs::metadata(current(&self.directory, attempt)).map(|found| found.ino());
-        let Some(newest) = self.files.back() else {
-            self.files.extend(
-                files(&self.directory, attempt)
-                    .iter()
-                    .filter_map(|path| open(path)),
-            );
-            return;
-        };
-        if current.is_ok_and(|inode| inode == newest.inode) {
-            return;
+        if let Some(folder) = LogFolder::open(&self.directory) {
+            let newer = folder.newer(attempt, self.files.back());
+            self.files.extend(newer);
         }
-        let files = files(&self.directory, attempt);
-        let known =
-            |path: &PathBuf| std::fs::metadata(path).is_ok_and(|found| found.ino() == newest.inode);
-        let after = match files.iter().position(known) {
-            Some(place) => place + 1,
-            // It was rotated away to the end: all that are left are newer.
-            None if newest.file.metadata().is_ok_and(|found| found.nlink() == 0) => 0,
-            // It got another name while we looked; the next look finds it.
-            None => return,
-        };
-        self.files
-            .extend(files[after..].iter().filter_map(|path| open(path)));
     }
 
     /// The instance is over: a last line without its newline is a line too.
@@ -147,40 +121,6 @@ fn index(stream: Stream) -> usize {
         Stream::Stdout => 0,
         Stream::Stderr => 1,
     }
-}
-
-fn current(directory: &Path, attempt: u32) -> PathBuf {
-    directory.join(format!("{attempt}.log"))
-}
-
-/// The files of one instance, oldest first. Rotation appends a time and perhaps a number:
-/// `0.log.20260101-120000`, `0.log.20260101-120000-2`.
-fn files(directory: &Path, attempt: u32) -> Vec<PathBuf> {
-    let prefix = format!("{attempt}.log.");
-    let mut rotated: Vec<(String, u32, PathBuf)> = Vec::new();
-    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some(suffix) = name.to_str().and_then(|name| name.strip_prefix(&prefix)) else {
-            continue;
-        };
-        let mut fields = suffix.splitn(3, '-');
-        let time: Vec<&str> = fields.by_ref().take(2).collect();
-        let number = fields
-            .next()
-            .and_then(|number| number.parse().ok())
-            .unwrap_or(0);
-        rotated.push((time.join("-"), number, entry.path()));
-    }
-    rotated.sort();
-    let mut files: Vec<PathBuf> = rotated.into_iter().map(|(.., path)| path).collect();
-    files.push(current(directory, attempt));
-    files
-}
-
-fn open(path: &Path) -> Option<Open> {
-    let file = File::open(path).ok()?;
-    let inode = file.metadata().ok()?.ino();
-    Some(Open { file, inode })
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! What can happen to a node, and how others ask it for things?
 
+use std::time::Duration;
+
 use outrigger_lifecycle::{Fact, Time};
+use outrigger_pod::text::bound;
 use outrigger_pod::{Objects, Pod, PodUid};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::adopt::Reach;
+use crate::adopt::{Reach, Recall};
 
 /// Everything that can happen to a node.
 #[derive(Debug)]
@@ -27,6 +30,14 @@ pub(crate) enum Event {
     Objects(Box<Objects>),
     /// A shim that did not answer at the start has been reached, or is gone.
     Reached { pod: PodUid, reach: Reach },
+    /// A Pod that was not taken up is to be tried again now.
+    Retry(PodUid),
+    /// It has been looked for again.
+    Recalled { pod: PodUid, recall: Box<Recall> },
+    /// A Pod that was not taken up is to be ended and removed, with so much time for its containers.
+    Discard { pod: PodUid, grace: Duration },
+    /// Nothing is left of it.
+    Discarded(PodUid),
     /// Nothing of a Pod is left on the disk.
     Gone(PodUid),
     /// The node is to stop; Pods go on.
@@ -40,6 +51,18 @@ pub enum Remark {
     Warning(String),
     /// Something could not be done.
     Error(String),
+}
+
+/// The most bytes of a remark: each Pod's are remembered, so that none is made twice.
+const REMARK_MAX_BYTES: usize = 2 << 10;
+
+impl Remark {
+    /// Cuts its text: it quotes what others wrote.
+    pub(crate) fn bound(&mut self) {
+        match self {
+            Remark::Warning(text) | Remark::Error(text) => bound(text, REMARK_MAX_BYTES),
+        }
+    }
 }
 
 /// Asks a running node for things. What is asked of a node that has ended is of no consequence.
@@ -71,6 +94,16 @@ impl Handle {
     /// Hands in a newer manifest of a Pod that was taken up.
     pub fn update(&self, pod: Pod) {
         self.send(Event::Update(Box::new(pod)));
+    }
+
+    /// Asks for a Pod that was not taken up to be tried again now.
+    pub fn retry(&self, pod: PodUid) {
+        self.send(Event::Retry(pod));
+    }
+
+    /// Asks for the end of a Pod that was not taken up; its containers have this long to end by themselves.
+    pub fn discard(&self, pod: PodUid, grace: Duration) {
+        self.send(Event::Discard { pod, grace });
     }
 
     /// Replaces the ConfigMaps and Secrets; volumes of running Pods that show them follow.

@@ -63,7 +63,8 @@ impl Life {
     }
 
     /// Tells people something, unless they know.
-    pub(super) fn remark(&mut self, observer: &mut dyn Observer, remark: Remark) {
+    pub(super) fn remark(&mut self, observer: &mut dyn Observer, mut remark: Remark) {
+        remark.bound();
         if !self.remarks.contains(&remark) {
             observer.on_remark(&self.pod, now(), &remark);
             if self.remarks.len() >= REMARKS {

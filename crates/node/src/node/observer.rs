@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as core;
 use outrigger_lifecycle::{Fact, Phase, Seen, State, Status, Time};
-use outrigger_pod::{Kind, Pod, Signal};
+use outrigger_pod::{Kind, Pod, PodUid, Signal};
 
 use crate::node::Remark;
 
@@ -39,6 +39,14 @@ pub trait Observer: Send {
     fn on_object(&mut self, _pod: &Pod, _object: &core::Pod) {}
     /// Nothing of a Pod is left on the disk, its logs and record included.
     fn on_gone(&mut self, _pod: &Pod) {}
+    /// A Pod of an earlier node is left as it is, and why.
+    fn on_left(&mut self, _pod: &PodUid, _problem: &str) {}
+    /// A Pod that was left has been taken up.
+    fn on_taken_up(&mut self, _pod: &Arc<Pod>) {}
+    /// A Pod that was left has turned out never to have lived.
+    fn on_never_begun(&mut self, _pod: &PodUid) {}
+    /// A Pod that was left has been ended, and nothing of it is there any more.
+    fn on_discarded(&mut self, _pod: &PodUid) {}
 }
 
 /// How a Pod's life ended.

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1 as core;
 use outrigger_lifecycle::{Fact, Seen, Time};
 use outrigger_pod::{Signal, Slot};
+use outrigger_wire::checked_line::{self, Opened};
 use serde::{Deserialize, Serialize};
 
 use crate::instances::Instance;
@@ -107,12 +108,34 @@ impl InstanceLine {
     }
 }
 
+/// A line that tells nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// It is not what was written.
+    Damaged(String),
+    /// It is what was written, by a version that knows more than this one.
+    Newer(String),
+}
+
 impl Line {
-    /// Its bytes, with the newline that completes it.
+    /// Its bytes, with its checksum and the newline that completes it.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, String> {
         let mut bytes = serde_json::to_vec(self)
             .map_err(|error| format!("write a line of the pod's record as JSON: {error}"))?;
-        bytes.push(b'\n');
+        checked_line::seal(&mut bytes);
         Ok(bytes)
+    }
+
+    /// The line of these bytes, which come without the newline. Lines of versions before 0.2 have no checksum.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Line, Unread> {
+        match checked_line::open(bytes) {
+            Opened::Damaged => Err(Unread::Damaged("its checksum is wrong".to_owned())),
+            Opened::Intact(object) => {
+                serde_json::from_slice(&object).map_err(|error| Unread::Newer(error.to_string()))
+            }
+            Opened::Unchecked(bytes) => {
+                serde_json::from_slice(bytes).map_err(|error| Unread::Damaged(error.to_string()))
+            }
+        }
     }
 }

@@ -1,12 +1,20 @@
-//! What does a record tell? The fold of its lines; or that it is none, or that it is damaged.
+//! What does a record tell? The fold of its lines; or that it is damaged, or newer than this program. Neither
+//! is taken for a Pod that never lived.
 
 use std::path::Path;
 
-use outrigger_lifecycle::{Fact, Seen, Time};
+use outrigger_lifecycle::{Ending, Fact, Seen, Step, Time};
 use outrigger_pod::{Pod, Slot};
 
 use crate::instances::Instances;
+use crate::own_file;
+use crate::record::line::Unread;
 use crate::record::{Head, Line, VERSION};
+
+/// The longest record that is read: more than a hundred times the size at which one is made anew.
+const LONGEST_BYTES: u64 = 64 << 20;
+/// So many zeros in a row are a part of a file that was never written.
+const UNWRITTEN: usize = 16;
 
 /// A life as its record tells it.
 #[derive(Debug)]
@@ -32,18 +40,26 @@ pub(crate) struct Recalled {
 /// A file that tells no life.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ReadError {
-    /// Its first line was never completed, so nothing was ever done because of it.
-    #[error("it was never begun")]
-    Empty,
+    /// There is none.
+    #[error("it is missing")]
+    Absent,
     /// It cannot be read now.
     #[error("read it: {0}")]
     Io(String),
     /// It says something that cannot be.
-    #[error("line {line}: {problem}")]
+    #[error("it is damaged: line {line}: {problem}")]
     Damaged {
         /// From 1.
         line: usize,
         /// What is wrong.
+        problem: String,
+    },
+    /// A later version of this program wrote it.
+    #[error("it was written by a newer version of this program: line {line}: {problem}")]
+    Newer {
+        /// From 1.
+        line: usize,
+        /// What this version does not know.
         problem: String,
     },
 }
@@ -54,7 +70,10 @@ pub(crate) enum ReadError {
 /// # Errors
 /// If there is no life in it.
 pub(crate) fn read(path: &Path) -> Result<Recalled, ReadError> {
-    let bytes = std::fs::read(path).map_err(|error| ReadError::Io(error.to_string()))?;
+    let bytes = own_file::read(path, LONGEST_BYTES).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => ReadError::Absent,
+        _ => ReadError::Io(error.to_string()),
+    })?;
     fold(&bytes)
 }
 
@@ -65,30 +84,45 @@ fn fold(bytes: &[u8]) -> Result<Recalled, ReadError> {
     while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
         number += 1;
         let (line, after) = (&rest[..end], &rest[end + 1..]);
-        let damaged = |problem: String| ReadError::Damaged {
-            line: number,
-            problem,
-        };
-        match serde_json::from_slice::<Line>(line) {
-            Ok(line) => match &mut recalled {
-                None => recalled = Some(begin(line).map_err(damaged)?),
-                Some(recalled) => take(recalled, line).map_err(damaged)?,
-            },
+        let taken = Line::decode(line).and_then(|line| match &mut recalled {
+            None => begin(line).map(|begun| recalled = Some(begun)),
+            Some(recalled) => take(recalled, line).map_err(Unread::Damaged),
+        });
+        match taken {
+            Ok(()) => {}
             // A loss of power can leave a last line of the right length that was never written.
-            Err(_) if after.is_empty() => break,
-            Err(error) => return Err(damaged(error.to_string())),
+            Err(Unread::Damaged(_)) if after.is_empty() && is_unwritten(line) => break,
+            Err(unread) => return Err(unread.at(number)),
         }
         rest = after;
         if let Some(recalled) = &mut recalled {
             recalled.length = (bytes.len() - rest.len()) as u64;
         }
     }
-    recalled.ok_or(ReadError::Empty)
+    // A record comes into being whole, by a rename, so that an empty one has been cut.
+    let cut = || Unread::Damaged("it ends before it says whose life it is".to_owned());
+    recalled.ok_or_else(|| cut().at(1))
 }
 
-fn begin(line: Line) -> Result<Recalled, String> {
+/// Whether a part of the line was never written.
+fn is_unwritten(line: &[u8]) -> bool {
+    let zeros = |part: &[u8]| part.iter().all(|byte| *byte == 0);
+    line.windows(UNWRITTEN).any(zeros) || (line.len() < UNWRITTEN && zeros(line))
+}
+
+impl Unread {
+    fn at(self, line: usize) -> ReadError {
+        match self {
+            Unread::Damaged(problem) => ReadError::Damaged { line, problem },
+            Unread::Newer(problem) => ReadError::Newer { line, problem },
+        }
+    }
+}
+
+fn begin(line: Line) -> Result<Recalled, Unread> {
     let Line::Head(head) = line else {
-        return Err("the first line does not say whose life it is".to_owned());
+        let problem = "the first line does not say whose life it is";
+        return Err(Unread::Damaged(problem.to_owned()));
     };
     let Head {
         version,
@@ -98,9 +132,10 @@ fn begin(line: Line) -> Result<Recalled, String> {
         pod,
     } = *head;
     if version != VERSION {
-        return Err(format!("version {version} is not {VERSION}"));
+        let problem = format!("its format is {version}, and this version knows {VERSION}");
+        return Err(Unread::Newer(problem));
     }
-    let pod = lowered(pod)?;
+    let pod = lowered(pod).map_err(Unread::Damaged)?;
     Ok(Recalled {
         seen: Seen::new(&pod, accepted),
         pod,
@@ -127,6 +162,9 @@ fn take(recalled: &mut Recalled, line: Line) -> Result<(), String> {
             }
             recalled.seen.observe(&recalled.pod, at, &fact);
             recalled.last_seq = recalled.last_seq.max(seq.unwrap_or(0));
+        }
+        Line::Instance(line) if line.slot.0 >= recalled.pod.containers.len() => {
+            return Err(format!("an instance of container {}", line.slot.0));
         }
         Line::Instance(line) => {
             let (slot, attempt) = (line.slot, line.attempt);
@@ -170,6 +208,29 @@ fn slot(fact: &Fact) -> Option<Slot> {
         | Fact::HookEnded { slot, .. }
         | Fact::Probed { slot, .. }
         | Fact::Resized { slot, .. } => Some(*slot),
+        Fact::Began(step, _) => slot_of(step),
         _ => None,
+    }
+}
+
+/// The container that a step is about.
+fn slot_of(step: &Step) -> Option<Slot> {
+    match step {
+        Step::Start { slot, .. }
+        | Step::RunHook { slot, .. }
+        | Step::Probe { slot, .. }
+        | Step::Stop { slot, .. }
+        | Step::Resize { slot, .. }
+        | Step::Signal { slot, .. }
+        | Step::Kill { slot, .. }
+        | Step::BeginReset { source: slot } => Some(*slot),
+        Step::BeginTeardown {
+            ending: Ending::InitFailed(slot),
+            ..
+        } => Some(*slot),
+        Step::PrepareSandbox
+        | Step::BeginTeardown { .. }
+        | Step::FinishReset
+        | Step::ReleaseSandbox => None,
     }
 }

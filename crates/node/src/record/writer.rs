@@ -230,7 +230,7 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<File> {
     let old = path.with_extension("jsonl.1");
     let folder = path.parent().unwrap_or(Path::new("/"));
     crate::directories::make(folder, 0o700).map_err(std::io::Error::other)?;
-    let mut file = File::create(&fresh)?;
+    let mut file = crate::directories::create(&fresh)?;
     file.write_all(bytes)?;
     file.sync_data()?;
     gone(std::fs::remove_file(&old))?;
@@ -241,8 +241,9 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<File> {
 }
 
 /// The record goes last: a node that is killed half-way leaves one behind that is found again.
-fn remove(path: &Path) -> Result<(), String> {
+pub(super) fn remove(path: &Path) -> Result<(), String> {
     for path in [
+        path.with_extension("jsonl.damaged"),
         path.with_extension("jsonl.1"),
         path.with_extension("new"),
         path.to_owned(),

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use outrigger_pod::text::{MESSAGE_MAX_BYTES, bound};
 use outrigger_wire::frame::{self, Decoder};
 use outrigger_wire::{Call, Event, Message, Refusal, Reply, Request, Stage, Streams};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -211,6 +212,10 @@ fn deliver(
             return true;
         }
     };
+    let result = result.map_err(|mut refusal| {
+        bound(&mut refusal.message, MESSAGE_MAX_BYTES);
+        refusal
+    });
     let answer = result.map(|reply| {
         // Descriptors come in the order of the frames they belong to.
         let count = descriptors(&reply).min(sockets.len());

@@ -49,7 +49,7 @@ pub(super) async fn spawn(
         program: program.path.clone(),
         error,
     };
-    let errors = std::fs::File::create(dirs.shim_errors()).map_err(failed)?;
+    let errors = crate::directories::create(&dirs.shim_errors()).map_err(failed)?;
     let mut command = Command::new(&program.path);
     command.args(&program.args);
     let _claim = program.home.as_ref().and_then(|home| {

@@ -11,6 +11,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::own_file;
 use crate::shim::{CallError, Connection, Shim};
 
 /// A shim that is there and was greeted.
@@ -94,15 +95,18 @@ impl Shim {
     }
 }
 
+/// The longest ledger that is read: a thousand times the size from which on it is shortened.
+const LONGEST_LEDGER_BYTES: u64 = 64 << 20;
+
 /// What stands in the ledger of a shim that is gone after the event `resume_after`: what it wrote down
 /// and had nobody to tell. Its last line may have been cut.
 pub(crate) fn unheard(ledger: &Path, resume_after: u64) -> Vec<Event> {
     // Without a ledger nothing is known.
-    let bytes = std::fs::read(ledger).unwrap_or_default();
+    let bytes = own_file::read(ledger, LONGEST_LEDGER_BYTES).unwrap_or_default();
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
-    let whole = lines.filter(|line| line.ends_with(b"\n"));
+    let whole = lines.filter_map(|line| line.strip_suffix(b"\n"));
     whole
-        .map_while(|line| serde_json::from_slice::<LedgerEntry>(line).ok())
+        .map_while(LedgerEntry::read)
         .filter(|event| event.seq > resume_after)
         .collect()
 }

@@ -10,6 +10,37 @@ use crate::volumes::atomic::File;
 /// The files by their path in the volume.
 pub(super) type Files = BTreeMap<String, File>;
 
+/// How much the volumes of a Pod may hold that show objects: sixty-four of the largest. One key may be shown
+/// as often as a manifest has room for, and all of it lies in memory.
+const ROOM_BYTES: usize = 64 << 20;
+
+/// The room that is left.
+pub(super) struct Room {
+    left_bytes: usize,
+}
+
+impl Room {
+    /// All of a Pod's room.
+    pub(super) fn of_a_pod() -> Room {
+        Room {
+            left_bytes: ROOM_BYTES,
+        }
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), String> {
+        match self.left_bytes.checked_sub(bytes) {
+            Some(left) => {
+                self.left_bytes = left;
+                Ok(())
+            }
+            None => Err(format!(
+                "the pod's volumes of configmaps and secrets would hold more than {} MiB",
+                ROOM_BYTES >> 20
+            )),
+        }
+    }
+}
+
 /// Whether a volume shows an object.
 pub(super) fn shows_object(volume: &core::Volume) -> bool {
     volume.config_map.is_some() || volume.secret.is_some()
@@ -21,6 +52,7 @@ pub(super) fn content(
     objects: &Objects,
     volume: &core::Volume,
     fs_group: Option<u32>,
+    room: &mut Room,
 ) -> Option<Result<Files, String>> {
     // Members of the Pod's group must be able to read what was made for the Pod.
     let readable = if fs_group.is_some() { 0o040 } else { 0 };
@@ -37,7 +69,7 @@ pub(super) fn content(
             optional: source.optional.unwrap_or(false),
             mode: mode(source.default_mode, 0o644),
         };
-        return Some(files(&view, readable));
+        return Some(files(&view, readable, room));
     }
     let source = volume.secret.as_ref()?;
     let name = source.secret_name.as_deref().unwrap_or_default();
@@ -53,7 +85,7 @@ pub(super) fn content(
         optional: source.optional.unwrap_or(false),
         mode: mode(source.default_mode, 0o644),
     };
-    Some(files(&view, readable))
+    Some(files(&view, readable, room))
 }
 
 /// What a volume says of an object, whichever of the two kinds it is.
@@ -67,27 +99,30 @@ struct View<'a> {
     mode: u32,
 }
 
-fn files(view: &View<'_>, readable: u32) -> Result<Files, String> {
+fn files(view: &View<'_>, readable: u32, room: &mut Room) -> Result<Files, String> {
     let data = match (&view.data, view.optional) {
         (Some(data), _) => data,
         (None, true) => return Ok(Files::new()),
         (None, false) => return Err(format!("{} {:?} not found", view.noun, view.name)),
     };
-    let file = |bytes: &Vec<u8>, mode| File {
-        bytes: bytes.clone(),
-        mode: mode | readable,
+    let mut file = |bytes: &Vec<u8>, mode| {
+        room.take(bytes.len())?;
+        Ok::<_, String>(File {
+            bytes: bytes.clone(),
+            mode: mode | readable,
+        })
     };
     if view.items.is_empty() {
-        return Ok(data
-            .iter()
-            .map(|(key, bytes)| (key.clone(), file(bytes, view.mode)))
-            .collect());
+        let all = data.iter();
+        return all
+            .map(|(key, bytes)| Ok((key.clone(), file(bytes, view.mode)?)))
+            .collect();
     }
     let mut files = Files::new();
     for item in view.items {
         match data.get(&item.key) {
             Some(bytes) => {
-                files.insert(item.path.clone(), file(bytes, mode(item.mode, view.mode)));
+                files.insert(item.path.clone(), file(bytes, mode(item.mode, view.mode))?);
             }
             None if view.optional => {}
             None => {

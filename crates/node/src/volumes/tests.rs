@@ -62,6 +62,14 @@ fn a_path_that_leaves_the_volume_is_refused() {
     assert!(!scratch.path.join("x").exists());
 }
 
+fn content_of(
+    known: &Objects,
+    volume: &core::Volume,
+    room: &mut objects::Room,
+) -> Option<Result<BTreeMap<String, atomic::File>, String>> {
+    objects::content("default", known, volume, None, room)
+}
+
 fn secret_volume(items: &[(&str, &str)], optional: bool) -> core::Volume {
     let items: Vec<_> = items
         .iter()
@@ -87,8 +95,9 @@ fn secret_volume(items: &[(&str, &str)], optional: bool) -> core::Volume {
 #[test]
 fn missing_secrets_and_keys_are_told_in_the_kubelets_words_unless_they_are_optional() {
     let mut known = Objects::default();
-    let content =
-        |known: &Objects, volume: &core::Volume| objects::content("default", known, volume, None);
+    let content = |known: &Objects, volume: &core::Volume| {
+        content_of(known, volume, &mut objects::Room::of_a_pod())
+    };
     assert_eq!(
         content(&known, &secret_volume(&[], false)),
         Some(Err("secret \"s\" not found".to_owned()))
@@ -117,6 +126,25 @@ fn missing_secrets_and_keys_are_told_in_the_kubelets_words_unless_they_are_optio
             mode: 0o400
         }
     );
+}
+
+#[test]
+fn one_key_is_not_shown_so_often_that_it_fills_the_memory() {
+    let data = BTreeMap::from([("k".to_owned(), k8s_openapi::ByteString(vec![b'x'; 1 << 20]))]);
+    let secret = core::Secret {
+        data: Some(data),
+        ..Default::default()
+    };
+    let mut known = Objects::default();
+    known.secrets.insert(("default".into(), "s".into()), secret);
+    let paths: Vec<String> = (0..40).map(|n| n.to_string()).collect();
+    let items: Vec<_> = paths.iter().map(|path| ("k", path.as_str())).collect();
+    let volume = secret_volume(&items, false);
+    // All volumes of a Pod share its room.
+    let mut room = objects::Room::of_a_pod();
+    assert!(content_of(&known, &volume, &mut room).is_some_and(|files| files.is_ok()));
+    let refused = content_of(&known, &volume, &mut room).unwrap().unwrap_err();
+    assert!(refused.contains("more than 64 MiB"), "{refused}");
 }
 
 #[test]

@@ -111,11 +111,15 @@ impl Cgroup {
     /// # Errors
     /// When a file of the group cannot be opened, because the group was removed.
     pub fn join(&self) -> Result<Join, CgroupError> {
+        self.join_members(|_| true)
+    }
+
+    fn join_members(&self, wanted: fn(&Member) -> bool) -> Result<Join, CgroupError> {
         let mut join = Join {
             unified: None,
             procs: Vec::with_capacity(self.members.len()),
         };
-        for member in &self.members {
+        for member in self.members.iter().filter(|member| wanted(member)) {
             if member.tree.unified {
                 join.unified = Some(Arc::clone(&member.dir));
             } else {
@@ -129,6 +133,15 @@ impl Cgroup {
             }
         }
         Ok(join)
+    }
+
+    /// Opens what a process needs to come in that is in the group above this one already, of which
+    /// [`Cgroup::sub`] has made it.
+    ///
+    /// # Errors
+    /// As [`Cgroup::join`].
+    pub fn join_from_above(&self) -> Result<Join, CgroupError> {
+        self.join_members(|member| member.own)
     }
 
     /// Whether no process is in the group or below it. A zombie is not counted.

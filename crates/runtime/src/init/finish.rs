@@ -9,13 +9,15 @@ use outrigger_sys::{
     Errno, close_fds, credentials, exec, limits, namespace, process, signals, terminal,
 };
 use rustix::fs::{FileType, Gid, Mode, Uid, fchown, fstat};
+use rustix::process::Pid;
 
 use super::report::{Part, Place, Report};
-use super::steps;
+use super::{steps, supervise};
 use crate::cgroup::Join;
 use crate::compile::{Command, Process};
 
 /// What the end of the child's work needs.
+#[derive(Clone, Copy)]
 pub(crate) struct Finish<'a> {
     pub(crate) process: &'a Process,
     pub(crate) command: &'a Command,
@@ -25,21 +27,23 @@ pub(crate) struct Finish<'a> {
     pub(crate) stdio: [BorrowedFd<'a>; 3],
     /// Whether to wait for a word from the parent before the program.
     pub(crate) hold: bool,
+    /// The parent, if that is not whom the report goes to.
+    pub(crate) parent: Option<Pid>,
 }
 
 /// The first thing that failed.
 type Ended = Result<(), (Part, Errno)>;
 
-fn at(part: Part) -> impl Fn(Errno) -> (Part, Errno) {
+pub(super) fn at(part: Part) -> impl Fn(Errno) -> (Part, Errno) {
     move |errno| (part, errno)
 }
 
 /// Puts a further process into a container that runs. Nobody there may look into it before it has
 /// given its privileges up, and so it cannot be traced from the beginning.
-pub(crate) fn enter(
+pub(crate) fn enter<'a>(
     pidfd: BorrowedFd<'_>,
     namespaces: Namespaces,
-    cgroups: &[&Join],
+    cgroups: impl Iterator<Item = &'a Join>,
     oom_score: Option<&CStr>,
     report: &Report<'_>,
 ) -> Result<(), i32> {
@@ -158,6 +162,12 @@ impl Finish<'_> {
     /// the parent, which fails if it is gone already.
     fn last(&self, report: &Report<'_>) -> Ended {
         process::die_with_parent().map_err(at(Part::Parent))?;
+        if self
+            .parent
+            .is_some_and(|parent| !supervise::has_parent(parent))
+        {
+            return Err((Part::Parent, Errno::SRCH));
+        }
         // Not only at exec: a container that is held would keep the host's for as long.
         close_fds::close_all_but(report.socket()).map_err(at(Part::Descriptors))?;
         signals::reset();

@@ -5,7 +5,7 @@
 //! A terminal that the child has opened comes beside its message as a descriptor.
 
 use std::cell::RefCell;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use outrigger_sys::{Errno, fd_passing};
 use rustix::net::{
@@ -28,6 +28,7 @@ pub(crate) enum Part {
     Join,
     OomScore,
     Terminal,
+    Process,
     Output,
     Session,
     Keyring,
@@ -45,11 +46,12 @@ pub(crate) enum Part {
     Exec,
 }
 
-const PARTS: [(Part, &str); 19] = [
+const PARTS: [(Part, &str); 20] = [
     (Part::Enter, "enter the container's namespaces"),
     (Part::Join, "join the cgroups"),
     (Part::OomScore, "set oom_score_adj"),
     (Part::Terminal, "open a terminal in /dev/pts"),
+    (Part::Process, "make a process"),
     (Part::Output, "take standard input and output"),
     (Part::Session, "begin a session"),
     (Part::Keyring, "make a session keyring"),
@@ -82,6 +84,8 @@ const FAILED: u8 = 1;
 const WARNED: u8 = 2;
 const READY: u8 = 3;
 const TERMINAL: u8 = 4;
+const RUNS: u8 = 5;
+const ENDED: u8 = 6;
 
 /// The child's end.
 #[derive(Debug, Clone, Copy)]
@@ -115,6 +119,16 @@ impl<'a> Report<'a> {
     /// Says that only the program is missing. Fails when the parent is gone.
     pub(crate) fn ready(&self) -> Result<(), Errno> {
         self.send(READY, Place::Step(0), 0)
+    }
+
+    /// Says, after `ready`, that the program runs or has said why not.
+    pub(crate) fn runs(&self) -> Result<(), Errno> {
+        self.send(RUNS, Place::Step(0), 0)
+    }
+
+    /// Says that the program has ended, with this code.
+    pub(crate) fn ended(&self, code: i32) -> Result<(), Errno> {
+        self.send(ENDED, Place::Step(0), code)
     }
 
     /// Waits for the word to go on; fails when the parent goes instead.
@@ -160,6 +174,10 @@ pub(crate) enum Message {
     Failed(Place, Errno),
     Warned(Place, Errno),
     Ready,
+    /// The program runs, or has failed and said so before.
+    Runs,
+    /// The program has ended, and perhaps not all that it has left.
+    Ended(i32),
     /// Nothing more will come.
     End,
 }
@@ -208,6 +226,22 @@ impl Reader {
         }
     }
 
+    /// The next message if there is one by now; `AGAIN` if there is none.
+    pub(crate) fn try_next(&self) -> Result<Message, Errno> {
+        let mut bytes = [0_u8; 9];
+        match recv(&self.socket, &mut bytes, RecvFlags::DONTWAIT) {
+            Ok((9, _)) => parse(bytes),
+            Ok((0, _)) | Err(Errno::CONNRESET) => Ok(Message::End),
+            Ok(_) => Err(Errno::PROTO),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Readable when there is a message.
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
     /// The word to go on.
     pub(crate) fn go(&self) -> Result<(), Errno> {
         send(&self.socket, &[1], SendFlags::NOSIGNAL).map(drop)
@@ -228,6 +262,8 @@ fn parse(bytes: [u8; 9]) -> Result<Message, Errno> {
     };
     match kind {
         READY => Ok(Message::Ready),
+        RUNS => Ok(Message::Runs),
+        ENDED => Ok(Message::Ended(errno)),
         FAILED if errno > 0 => Ok(Message::Failed(place, Errno::from_raw_os_error(errno))),
         WARNED if errno > 0 => Ok(Message::Warned(place, Errno::from_raw_os_error(errno))),
         _ => Err(Errno::PROTO),

@@ -26,7 +26,7 @@ impl Init<'_> {
     pub(super) fn take(&mut self, step: &Step) -> Result<(), Errno> {
         match step {
             Step::Enter(fd, kind) => namespace::enter(fd, *kind),
-            Step::JoinCgroups => join(self.cgroups),
+            Step::JoinCgroups => join(self.cgroups.iter().copied()),
             Step::OwnCgroupNamespace => {
                 namespace::unshare(outrigger_sys::clone::Namespaces::CGROUP)
             }
@@ -84,8 +84,8 @@ impl Init<'_> {
 }
 
 /// Enters each v1 tree; the v2 tree is entered at birth.
-pub(super) fn join(cgroups: &[&Join]) -> Result<(), Errno> {
-    for procs in cgroups.iter().flat_map(|join| &join.procs) {
+pub(super) fn join<'a>(cgroups: impl IntoIterator<Item = &'a Join>) -> Result<(), Errno> {
+    for procs in cgroups.into_iter().flat_map(|join| &join.procs) {
         write_all(procs, b"0")?;
     }
     Ok(())

@@ -140,6 +140,7 @@ pub(crate) fn exec(container: &Container, words: &[&str]) -> Result<Outcome, Cre
         stderr: write.as_fd(),
         terminal: false,
         cgroups: &[&join],
+        own: None,
     })?;
     drop(write);
     Ok(Outcome {

@@ -85,6 +85,7 @@ fn a_cycle_and_an_exec_have_their_price() {
                     stderr: null.as_fd(),
                     terminal: false,
                     cgroups: &[&join],
+                    own: None,
                 })
                 .unwrap();
             assert_eq!(pidfd::wait(&execed.pidfd).unwrap(), Exit::Code(0));

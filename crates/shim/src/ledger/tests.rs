@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod released;
+
 /// A directory that goes with the test.
 struct Folder(PathBuf);
 

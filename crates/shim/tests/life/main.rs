@@ -10,6 +10,7 @@
 mod client;
 mod edges;
 mod load;
+mod orphans;
 mod pod;
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};

@@ -17,6 +17,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
 use crate::awaited::readable;
+use crate::beneath;
 
 /// How often a log is looked at for which there was no inotify to be had.
 const IMPATIENCE: Duration = Duration::from_millis(200);
@@ -51,7 +52,12 @@ impl Ears {
         let flags = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
         // Under the lock: a follower that leaves must not take away what this one has just been given.
         let mut places = ear.places();
-        let descriptor = inotify::add_watch(ear.inotify.get_ref(), directory, flags)?;
+        let folder = beneath::folder(directory)?;
+        let descriptor = inotify::add_watch(
+            ear.inotify.get_ref(),
+            beneath::by_descriptor(&folder),
+            flags,
+        )?;
         let sender = places
             .entry(descriptor)
             .or_insert_with(|| watch::Sender::new(()));

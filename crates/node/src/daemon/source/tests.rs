@@ -33,6 +33,14 @@ impl Orders for Notes {
         self.note(format!("delete {uid} within {grace_s:?}"));
     }
 
+    fn retry(&self, uid: PodUid) {
+        self.note(format!("retry {uid}"));
+    }
+
+    fn discard(&self, uid: PodUid, grace: Duration) {
+        self.note(format!("discard {uid} within {grace:?}"));
+    }
+
     fn set_objects(&self, objects: Objects) {
         if !objects.config_maps.is_empty() {
             self.note(format!("{} config maps", objects.config_maps.len()));
@@ -52,7 +60,9 @@ impl Fixture {
         let scratch = Scratch::new();
         let store = Store::open(&scratch.path).unwrap();
         let notes = Notes::default();
-        let source = Source::new(store.clone(), notes.clone(), Arc::new(Outbox::default()));
+        let (_, standings) = tokio::sync::mpsc::unbounded_channel();
+        let outbox = Arc::new(Outbox::default());
+        let source = Source::new(store.clone(), notes.clone(), outbox, standings);
         Fixture {
             _scratch: scratch,
             store,
@@ -141,12 +151,36 @@ fn an_object_that_was_to_go_and_has_no_life_goes() {
 }
 
 #[test]
-fn an_adopted_pod_without_an_object_is_deleted_at_once() {
+fn an_adopted_pod_without_an_object_is_put_back_unless_somebody_deleted_it() {
     let mut fixture = Fixture::new();
     let pod = Arc::new(objects::pod(&object("app:1")).unwrap());
-    fixture.source.adopted(&[pod], BTreeMap::new());
+    fixture
+        .source
+        .adopted(&[Arc::clone(&pod)], &BTreeMap::new());
+    fixture.source.catch_up().unwrap();
+    assert_eq!(fixture.notes.take(), [""; 0]);
+    let stored = fixture.store.get(&key("web")).unwrap();
+    assert_eq!(uid(&stored), Some(pod.uid.clone()));
+    assert_eq!(fixture.source.outbox.told()[0].0, "PutBackFromRecord");
+
+    let gone = fixture
+        .store
+        .write(&key("web"), |_| Ok::<_, StoreError>(Write::Remove));
+    gone.unwrap();
+    fixture
+        .source
+        .adopted(&[Arc::clone(&pod)], &BTreeMap::new());
     fixture.source.catch_up().unwrap();
     assert_eq!(fixture.notes.take(), ["delete u-1 within Some(0)"]);
+    // Its name was given to another.
+    let mut other = object("app:1");
+    other["metadata"]["uid"] = json!("u-2");
+    fixture.put(&other);
+    fixture.store.forget_deleted("u-1");
+    fixture.source.adopted(&[pod], &BTreeMap::new());
+    fixture.source.catch_up().unwrap();
+    let told = fixture.notes.take();
+    assert_eq!(told, ["delete u-1 within Some(0)", "accept u-2"]);
 }
 
 #[test]
@@ -154,7 +188,7 @@ fn an_adopted_pod_whose_object_has_not_changed_is_left_alone() {
     let mut fixture = Fixture::new();
     let pod = Arc::new(objects::pod(&object("app:1")).unwrap());
     fixture.put(&serde_json::to_value(&pod.manifest).unwrap());
-    fixture.source.adopted(&[pod], BTreeMap::new());
+    fixture.source.adopted(&[pod], &BTreeMap::new());
     fixture.source.catch_up().unwrap();
     assert_eq!(fixture.notes.take(), [""; 0]);
 }
@@ -165,7 +199,7 @@ fn a_pod_that_may_run_and_was_not_taken_up_is_neither_begun_again_nor_buried() {
     let left = BTreeMap::from([(PodUid("u-1".to_owned()), "it is locked".to_owned())]);
     let mut web = object("app:1");
     fixture.put(&web);
-    fixture.source.adopted(&[], left);
+    fixture.source.adopted(&[], &left);
     assert_eq!(fixture.see(), [""; 0]);
     let shown = fixture.store.get(&key("web")).unwrap().object;
     assert_eq!(shown["status"]["phase"], "Unknown");
@@ -174,12 +208,47 @@ fn a_pod_that_may_run_and_was_not_taken_up_is_neither_begun_again_nor_buried() {
         panic!("{told:?}");
     };
     assert_eq!(shown["status"]["reason"], reason.as_str());
-    assert_eq!(shown["status"]["message"], text.as_str());
+    let message = shown["status"]["message"].as_str().unwrap();
+    assert!(message.starts_with(text.as_str()), "{message}");
     assert!(text.ends_with(": it is locked"), "{text}");
-    web["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    web["metadata"]["annotations"] = json!({ "outrigger.run/retry": "now" });
     fixture.put(&web);
+    assert_eq!(fixture.see(), ["retry u-1"]);
+    assert_eq!(fixture.see(), [""; 0]);
+    web["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    web["metadata"]["deletionGracePeriodSeconds"] = json!(30);
+    fixture.put(&web);
+    assert_eq!(fixture.see(), ["discard u-1 within 1s"]);
     assert_eq!(fixture.see(), [""; 0]);
     assert!(fixture.store.get(&key("web")).is_some());
+}
+
+#[test]
+fn how_a_pod_ended_stays_shown_when_its_record_is_lost() {
+    let mut fixture = Fixture::new();
+    let mut web = object("app:1");
+    web["status"] = json!({ "phase": "Succeeded", "startTime": "2026-01-01T00:00:00Z" });
+    fixture.put(&web);
+    let uid = PodUid("u-1".to_owned());
+    assert_eq!(
+        fixture.source.lived(),
+        BTreeMap::from([(uid.clone(), true)])
+    );
+    let left = BTreeMap::from([(uid.clone(), "its record is missing".to_owned())]);
+    fixture.source.adopted(&[], &left);
+    assert_eq!(fixture.see(), [""; 0]);
+    let shown = fixture.store.get(&key("web")).unwrap().object;
+    assert_eq!(shown["status"]["phase"], "Succeeded");
+    // It goes as all that have finished: at once.
+    let gone = fixture
+        .store
+        .write(&key("web"), |_| Ok::<_, StoreError>(Write::Remove));
+    gone.unwrap();
+    fixture.source.catch_up();
+    fixture.source.forget(&uid);
+    assert_eq!(fixture.notes.take(), ["discard u-1 within 0ns"]);
+    fixture.source.stands(Standing::Discarded(uid));
+    assert!(fixture.source.left.is_empty());
 }
 
 #[tokio::test]
