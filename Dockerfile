@@ -4,6 +4,9 @@
 #   docker build --tag outrigger .
 #   docker run --rm --privileged --cgroupns=host --volume "$PWD/examples:/examples:ro" outrigger run /examples/sidecars.yaml
 FROM rust:1-slim-bookworm AS build
+# Its archive becomes a part of the program, so that the image below needs nothing of it.
+RUN dpkg --status libseccomp-dev >/dev/null 2>&1 \
+    || { apt-get update && apt-get install --yes --no-install-recommends libseccomp-dev; }
 WORKDIR /source
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates

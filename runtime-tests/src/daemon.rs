@@ -245,6 +245,36 @@ impl Daemon {
         replay_all(&self.root).map(drop)
     }
 
+    /// Waits until it is ready, or has refused to start.
+    ///
+    /// # Errors
+    /// If neither comes.
+    pub fn ready_or_refused(&mut self) -> Result<bool, Failure> {
+        match self.until_told("READY=1") {
+            Ok(()) => Ok(true),
+            Err(failure) => match self.process.as_mut().map(Child::try_wait) {
+                Some(Ok(Some(ended))) => {
+                    self.process = None;
+                    crate::ensure!(ended.code() == Some(125), "its end: {ended}: {failure}");
+                    Ok(false)
+                }
+                _ => Err(failure),
+            },
+        }
+    }
+
+    /// Kills it as no program can hear, whatever has become of its files.
+    ///
+    /// # Errors
+    /// If it has ended by itself before.
+    pub fn cut_off(&mut self) -> Verdict {
+        let killed = self.kill();
+        match self.process {
+            None if killed.is_err() && self.log_text().contains("panicked") => killed,
+            _ => Ok(()),
+        }
+    }
+
     /// Sends SIGTERM and waits for its end.
     ///
     /// # Errors
@@ -323,6 +353,8 @@ impl Daemon {
         for file in ["daemon.lock", "objects.redb"] {
             std::fs::remove_file(self.root.join(file))?;
         }
+        // It is there if there was room for it.
+        std::fs::remove_file(self.root.join("reserve")).ok();
         let pki = self.root.join("pki");
         for entry in std::fs::read_dir(&pki)?.flatten() {
             std::fs::remove_file(entry.path())?;

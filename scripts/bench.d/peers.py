@@ -27,7 +27,7 @@ class Server:
     def close(self):
         """Lets it end."""
         self.process.stdin.close()
-        self.process.wait(30)
+        self.process.wait(120)
 
 
 class Floor:
@@ -181,8 +181,13 @@ class Podman:
         self.server.close()
 
 
-def pod(name, image, inits, fifo_directory):
-    """A Pod whose containers do nothing, but that the main one writes a line; `inits` says which are restartable."""
+# What a Pod's main container does: it tells that it is there, and it goes on when it is told to.
+TELLING = "echo > /told/fifo"
+WAITING = "read line < /told/go"
+
+
+def pod(name, image, inits, fifo_directory, script=TELLING):
+    """A Pod whose containers do nothing, but that the main one runs a script; `inits` says which are restartable."""
     def container(number, restartable):
         one = {"name": f"i{number}", "image": image, "command": ["/bin/true"]}
         if restartable:
@@ -195,7 +200,7 @@ def pod(name, image, inits, fifo_directory):
         "spec": {
             "restartPolicy": "Never",
             "initContainers": [container(number, restartable) for number, restartable in enumerate(inits)],
-            "containers": [{"name": "main", "image": image, "command": ["/bin/sh", "-c", "echo > /told/fifo"],
+            "containers": [{"name": "main", "image": image, "command": ["/bin/sh", "-c", script],
                             "volumeMounts": [{"name": "told", "mountPath": "/told"}]}],
             "volumes": [{"name": "told", "hostPath": {"path": fifo_directory, "type": "Directory"}}],
         }})

@@ -9,12 +9,14 @@ import time
 
 import peers
 
+# How long anything may take on a machine that has much else to do.
+PATIENCE_S = 120
 PLAIN = (False, False)
 SIDECARS = (False, True, False, True)
 
 
 class Told:
-    """A directory for a hostPath volume, with a pipe in it that tells when a container writes."""
+    """A directory for a hostPath volume, with a pipe that tells when a container writes, and one that lets one go on."""
 
     def __init__(self, directory):
         self.directory = os.path.join(directory, "told")
@@ -22,6 +24,13 @@ class Told:
         fifo = os.path.join(self.directory, "fifo")
         os.mkfifo(fifo)
         self.fd = os.open(fifo, os.O_RDWR)
+        go = os.path.join(self.directory, "go")
+        os.mkfifo(go)
+        self.go = os.open(go, os.O_RDWR)
+
+    def let_go(self):
+        """Lets the container that waits go on."""
+        os.write(self.go, b"\n")
 
     def measure_ns(self, action):
         """From here to the write, which `action` causes."""
@@ -35,7 +44,7 @@ class Told:
         thread.start()
         begin = time.monotonic_ns()
         action()
-        thread.join(30)
+        thread.join(PATIENCE_S)
         if not at:
             raise RuntimeError("the main container has not written")
         return at[0] - begin
@@ -60,20 +69,24 @@ class Outrigger:
     def play(self, manifest):
         """Runs a pod to its end."""
         process = self.begin(manifest)
-        if process.wait(60) != 0:
+        if process.wait(PATIENCE_S) != 0:
             raise RuntimeError(f"outrigger run ended with {process.returncode}")
 
-    def gaps_ns(self, manifest):
-        """From each exit of an init container to the next container's start, by the shim's ledger."""
+    def gaps_ns(self, manifest, told):
+        """From each exit of an init container to the next container's start, by the shim's ledger.
+
+        The main container waits until the ledger is open, so that none is missed."""
         process = self.begin(manifest)
         ledger = None
         while ledger is None and process.poll() is None:
             found = glob.glob(os.path.join(self.home, "state", "**", "ledger"), recursive=True)
             ledger = open(found[0]) if found else None  # it stays readable when its name is gone
             time.sleep(0.0005)
-        process.wait(60)
         if ledger is None:
-            raise RuntimeError("no ledger was seen")
+            raise RuntimeError(f"outrigger run ended with {process.returncode} before there was a ledger")
+        told.let_go()
+        if process.wait(PATIENCE_S) != 0:
+            raise RuntimeError(f"outrigger run ended with {process.returncode}")
         events = [json.loads(line) for line in ledger]
         ledger.close()
         gaps, exited = [], None
@@ -83,12 +96,14 @@ class Outrigger:
             elif "Started" in event["kind"] and exited is not None:
                 gaps.append(event["at"]["boot_ns"] - exited)
                 exited = None
+        if not gaps:
+            raise RuntimeError("no container started after another one's exit")
         return gaps
 
 
-def write_manifest(directory, name, image, inits, told):
+def write_manifest(directory, name, image, inits, told, script=peers.TELLING):
     """A manifest's path."""
     path = os.path.join(directory, f"{name}.json")
     with open(path, "w") as file:
-        file.write(peers.pod(name, image, inits, told.directory))
+        file.write(peers.pod(name, image, inits, told.directory, script))
     return path

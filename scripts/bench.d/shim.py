@@ -2,12 +2,27 @@
 
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
 import time
 
 import bundle
+
+
+MESSAGES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../crates/wire/src/message.rs")
+# How long a shim may take for anything, on a machine that has much else to do.
+PATIENCE_S = 120
+
+
+def version():
+    """The protocol's version, from where the node and the shim have it."""
+    with open(MESSAGES) as file:
+        found = re.search(r"^pub const VERSION: u32 = (\d+);$", file.read(), re.MULTILINE)
+    if not found:
+        raise RuntimeError(f"{os.path.normpath(MESSAGES)} does not say which version of the protocol it is")
+    return int(found[1])
 
 
 class Shim:
@@ -26,9 +41,10 @@ class Shim:
         self.process.stdout.read(1)
         self.ready_us = (time.monotonic_ns() - begin) / 1000
         self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE_S)
         self.socket.connect(path)
         self.last, self.received, self.messages = 0, b"", []
-        self.ask({"Hello": {"version": 1, "resume_after": 0}})
+        self.ask({"Hello": {"version": version(), "resume_after": 0}})
         self.ask({"Prepare": {
             "hostname": "bench", "namespaces": {"net": True, "ipc": True, "uts": True, "pid": False},
             "cgroup": {"path": cgroup, "resources": {}}, "tmpfs": [], "sysctls": [], "lease": "Connection"}})
@@ -87,7 +103,7 @@ class Shim:
 
     def exec_ns(self, _name):
         """One /bin/true in the container that stays."""
-        request = {"Exec": {"container": self.held, "args": ["/bin/true"], "timeout_ms": 5000, "output_limit": 100}}
+        request = {"Exec": {"container": self.held, "args": ["/bin/true"], "timeout_ms": PATIENCE_S * 1000, "output_limit": 100}}
         begin = time.monotonic_ns()
         done = self.ask(request)
         took = time.monotonic_ns() - begin
@@ -105,7 +121,7 @@ class Shim:
         self.private_kib = private_kib(self.process.pid)
         left = self.ask("Release")["Released"]["leftovers"]
         self.socket.close()
-        self.process.wait(10)
+        self.process.wait(PATIENCE_S)
         if left:
             raise RuntimeError(f"the shim leaves {left}")
 

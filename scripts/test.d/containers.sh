@@ -66,7 +66,7 @@ make_bases() {
     local one made=()
     base debian "" /usr/share/man &
     made+=($!)
-    base rust gcc,libc6-dev,ca-certificates /usr/share/man &
+    base rust gcc,libc6-dev,ca-certificates,libseccomp-dev /usr/share/man &
     made+=($!)
     base systemd systemd,systemd-sysv,dbus,man-db /usr/share/locale &
     made+=($!)

@@ -20,6 +20,10 @@ install_what_lacks() {
     for tool in gcc python3 ip:iproute2 unshare:util-linux busybox:busybox-static; do
         command -v "${tool%%:*}" >/dev/null || lacking+=("${tool##*:}")
     done
+    # What people run in containers, to see it run under the default seccomp profile; runc stands for what is written in Go.
+    for tool in perl runc node:nodejs java:default-jre-headless psql:postgresql; do
+        command -v "${tool%%:*}" >/dev/null || lacking+=("${tool##*:}")
+    done
     if [ $with_packaging = yes ]; then
         for tool in mmdebstrap buildah podman runc catatonit dpkg-shlibdeps:dpkg-dev; do
             command -v "${tool%%:*}" >/dev/null || lacking+=("${tool##*:}")
@@ -28,6 +32,7 @@ install_what_lacks() {
         [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || lacking+=(debian-archive-keyring)
     fi
     [ $with_vm = no ] || command -v qemu-system-x86_64 >/dev/null || lacking+=(qemu-system-x86)
+    case $(cc -print-file-name=libseccomp.a 2>/dev/null) in /*) ;; *) lacking+=(libseccomp-dev) ;; esac
     if [ ${#lacking[@]} != 0 ]; then
         say "installing ${lacking[*]}"
         as_root apt-get update -qq
@@ -124,6 +129,14 @@ count() { # NAME STATUS LOG SECONDS
     say "$1: $good passed, $bad FAILED in $4 s (exit code $2); all of it: $3"
 }
 
+# Whether every row of the benchmark can still be measured, on what was built for the tests. How fast it is decides nothing.
+bench() {
+    local target=${CARGO_TARGET_DIR:-target} many
+    many=$(awk '$1 == "runtime-tests/many" { print $3 }' "$list")
+    as_root env "PATH=$PATH" "OUTRIGGER_BIN=$(realpath "$target/debug/outrigger")" "OUTRIGGER_MANY_TEST=$many" \
+        "OUTRIGGER_TIME_SCALE=${OUTRIGGER_TIME_SCALE:-1}" timeout --kill-after=20 900 scripts/bench --quick
+}
+
 doc_tests() {
     local start=$SECONDS status=0
     say "documentation tests …"
@@ -144,6 +157,8 @@ in_vm() { # WORD…
             runtime-tests/examples | runtime-tests/unit | runtime-tests/kubectl | runtime-tests/clients) continue ;;
             # Hundreds of everything; and grace periods that are part of the stories are not stretched.
             runtime-tests/killed | runtime-tests/many | runtime-tests/flood) continue ;;
+            # Large programs, whose calls are the same in every kernel.
+            runtime-tests/programs) continue ;;
             runtime-tests/* | runtime/* | shim/* | sys/*) ;;
             *) continue ;;
         esac

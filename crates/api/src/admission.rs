@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use outrigger_pod::admission::{
     self as rules, Admitted, Decodable, DecodeError, Decoded, FieldValidation, Object,
 };
-use outrigger_pod::validate::Invalid;
+use outrigger_pod::validate::{Invalid, InvalidKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -309,17 +309,26 @@ fn ours(operation: &str, error: &serde_json::Error) -> Failure {
 
 /// `Pod "web" is invalid: …`
 fn invalid(kind: &str, name: &str, found: &[Invalid]) -> Failure {
-    let causes: Vec<Cause> = found
-        .iter()
+    let mut more = 0;
+    let causes = found.iter().filter(|one| {
+        if let InvalidKind::More(others) = one.kind {
+            more += others;
+        }
+        !matches!(one.kind, InvalidKind::More(_))
+    });
+    let causes: Vec<Cause> = causes
         .map(|one| Cause {
             reason: one.kind.reason(),
             message: one.message.clone(),
             field: one.path.clone(),
         })
         .collect();
-    Failure::invalid(kind, name, &causes)
+    Failure::invalid_and_more(kind, name, &causes, more)
 }
 
 fn unread(error: &DecodeError) -> Failure {
+    if let DecodeError::TooLarge(excess) = error {
+        return crate::answer::too_large(excess);
+    }
     Failure::new(Reason::BadRequest, error.to_string())
 }

@@ -12,6 +12,7 @@ mod read;
 mod review;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod usage;
 
 pub use body::Body;
@@ -25,6 +26,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
+
+use outrigger_pod::bounds;
+use turns::Turns;
 
 use crate::{
     Cause, Cluster, Document, Failure, Key, PodRef, Reason, Request, Resource, Store, Stored,
@@ -84,6 +88,7 @@ pub struct Front<C> {
     /// What only a running Pod can give.
     pub cluster: Arc<C>,
     desk: Desk,
+    turns: Turns,
 }
 
 /// The part of the front that needs no running Pod. Its methods may wait for the disk.
@@ -102,7 +107,11 @@ impl<C: Cluster> Front<C> {
             store,
             node: node.into(),
         };
-        Front { cluster, desk }
+        Front {
+            cluster,
+            desk,
+            turns: Turns::new(),
+        }
     }
 
     /// The objects.
@@ -125,8 +134,6 @@ impl<C: Cluster> Front<C> {
         if !matches!(request, Request::Stream(_)) {
             tracing::debug!(agent = caller.agent, ?request, "request");
         }
-        let plain = crate::protobuf::as_json(body)?;
-        let body = plain.as_deref().unwrap_or(body);
         match request {
             Request::Document { path, accept } => document(&path, &accept),
             Request::Live => Ok(Answer::Text {
@@ -139,6 +146,10 @@ impl<C: Cluster> Front<C> {
                 body: self.cluster.metrics().await?,
             }),
             Request::Get { key, form } => self.desk.get(&key, form),
+            Request::List { listed, form } if self.desk.is_long(listed.resource) => {
+                let list = move |desk: &Desk| desk.list(&listed, form);
+                self.turns.at_list(&self.desk, list).await
+            }
             Request::List { listed, form } => self.desk.list(&listed, form),
             Request::Watch { listed, form } => self.desk.watch(listed, form),
             Request::Usage {
@@ -148,7 +159,10 @@ impl<C: Cluster> Front<C> {
                 listed,
                 form,
             } => self.usage(shown, name.as_deref(), &listed, form).await,
-            Request::Review(review) => review::answer(review, body),
+            Request::Review(review) => {
+                let answer = move |_: &Desk, body: &[u8]| review::answer(review, body);
+                self.turns.at_body(&self.desk, body, answer).await
+            }
             Request::Stream(_) => Err(Failure::new(Reason::BadRequest, "Upgrade request required")),
             Request::Create { .. }
             | Request::Update { .. }
@@ -156,14 +170,9 @@ impl<C: Cluster> Front<C> {
             | Request::Delete { .. }
             | Request::DeleteCollection { .. }
             | Request::Evict { .. } => {
-                let desk = self.desk.clone();
-                let body = body.to_vec();
-                // It waits for the disk.
-                let written = tokio::task::spawn_blocking(move || desk.write(request, &body));
-                written.await.unwrap_or_else(|error| {
-                    let message = format!("answering the request: {error}");
-                    Err(Failure::new(Reason::InternalError, message))
-                })
+                // It waits for the disk, too.
+                let write = move |desk: &Desk, body: &[u8]| desk.write(request, body);
+                self.turns.at_body(&self.desk, body, write).await
             }
         }
     }
@@ -218,10 +227,29 @@ impl Desk {
         }
     }
 
+    /// Whether there are so many objects of a kind that all others would have to wait for a list of them.
+    fn is_long(&self, resource: Resource) -> bool {
+        const LONG: usize = 100;
+        self.store.count(resource) > LONG
+    }
+
     /// The object of this name.
     fn find(&self, key: &Key) -> Result<Stored, Failure> {
         self.store.get(key).ok_or_else(|| missing(key))
     }
+}
+
+/// A body that must be JSON. `reading` says what it is, as in "reading the review".
+fn json_of(body: &[u8], reading: &str) -> Result<Value, Failure> {
+    bounds::json(body).map_err(|excess| too_large(&excess))?;
+    serde_json::from_slice(body)
+        .map_err(|error| Failure::new(Reason::BadRequest, format!("{reading}: {error}")))
+}
+
+/// What the API server says of a body that is too long, for one that is too much.
+pub(crate) fn too_large(why: &dyn std::fmt::Display) -> Failure {
+    let message = format!("Request entity too large: {why}");
+    Failure::new(Reason::RequestEntityTooLarge, message)
 }
 
 /// `pods "web" not found`

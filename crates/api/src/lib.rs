@@ -39,7 +39,7 @@ pub use route::{
     WriteOptions, route,
 };
 pub use serve::{DoorError, Edges, Limits, listen_unix, serve};
-pub use store::{Change, Key, Listing, Notice, Store, StoreError, Stored, Watch, Write};
+pub use store::{Change, Key, Listing, Notice, Store, StoreError, Stored, Trouble, Watch, Write};
 
 /// Whoever changes this annotation of a Pod that is `NotTakenUp` asks for it to be tried again.
 pub const RETRY_ANNOTATION: &str = "outrigger.run/retry";

@@ -11,6 +11,7 @@ mod wire;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::jiff::Timestamp;
+use outrigger_pod::bounds::{Excess, MOST_VALUES};
 use serde_json::{Map, Value};
 
 use self::table::{Field, Holds, Shape, TABLE};
@@ -34,8 +35,6 @@ const KINDS: [&str; 12] = [
     "SelfSubjectRulesReview",
     "ServiceAccount",
 ];
-/// A body of two bytes a value would take a hundred times its size in memory; no honest one has so many.
-const MOST_VALUES: usize = 100_000;
 
 /// The body as JSON, if it is an envelope; `None` if it is none.
 pub(crate) fn as_json(body: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
@@ -63,8 +62,13 @@ pub(crate) fn as_json(body: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
         ));
     }
     let mut object = Map::new();
-    let mut room = Room(MOST_VALUES);
-    room.message(&mut object, raw, &kind).ok_or_else(torn)?;
+    let mut room = Room::new();
+    if room.message(&mut object, raw, &kind).is_none() {
+        return Err(match room.is_exceeded {
+            true => crate::answer::too_large(&Excess::Values),
+            false => torn(),
+        });
+    }
     object.insert("kind".to_owned(), kind.into());
     object.insert("apiVersion".to_owned(), version.into());
     Ok(Some(Value::Object(object).to_string().into_bytes()))
@@ -75,10 +79,26 @@ fn torn() -> Failure {
     Failure::new(Reason::BadRequest, message)
 }
 
-/// How many more values may come.
-struct Room(usize);
+/// How many more values may come: a body of two bytes a value would take many times its size in memory.
+struct Room {
+    values: usize,
+    is_exceeded: bool,
+}
 
 impl Room {
+    fn new() -> Room {
+        Room {
+            values: MOST_VALUES,
+            is_exceeded: false,
+        }
+    }
+
+    fn take(&mut self) -> Option<()> {
+        self.is_exceeded = self.values == 0;
+        self.values = self.values.checked_sub(1)?;
+        Some(())
+    }
+
     /// Puts the fields of a message into `object`; `None` if the bytes make no sense.
     fn message(&mut self, object: &mut Map<String, Value>, bytes: &[u8], name: &str) -> Option<()> {
         let fields = TABLE.message(name)?;
@@ -97,7 +117,7 @@ impl Room {
         field: &Field,
         content: &Content<'_>,
     ) -> Option<()> {
-        self.0 = self.0.checked_sub(1)?;
+        self.take()?;
         match (field.shape, content) {
             (Shape::Map, Content::Bytes(bytes)) => {
                 let (key, value) = wire::entry(bytes)?;
@@ -112,7 +132,7 @@ impl Room {
             (Shape::List, Content::Bytes(bytes)) if field.holds == Holds::Whole => {
                 let mut reader = Reader(bytes);
                 while let Some(number) = reader.packed()? {
-                    self.0 = self.0.checked_sub(1)?;
+                    self.take()?;
                     push(object, field.name, number.cast_signed().into())?;
                 }
             }

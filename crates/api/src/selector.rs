@@ -10,6 +10,16 @@ mod tests;
 
 pub use labels::Labels;
 
+/// Each of them is looked at for each object.
+const MOST_TERMS: usize = 256;
+
+fn too_many_terms(kind: &str) -> Failure {
+    let message = format!(
+        "a {kind} selector of more than {MOST_TERMS} terms is not carried out: choose by fewer, or by a set of values"
+    );
+    Failure::new(Reason::BadRequest, message)
+}
+
 /// A field selector that was understood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fields {
@@ -40,6 +50,9 @@ impl Fields {
                 field: field.to_owned(),
                 ..term
             });
+            if terms.len() > MOST_TERMS {
+                return Err(too_many_terms("field"));
+            }
         }
         Ok(Fields { terms })
     }

@@ -205,7 +205,10 @@ pub(crate) async fn serve_with<R: Respond>(
             }
             Err(problem) => {
                 // Most likely there are no file descriptors left: make some free, and do not spin.
-                tracing::warn!(%problem, "accept a connection; trying again");
+                tracing::warn!(
+                    %problem,
+                    "accept a connection; trying again. If too many files are open, raise the hard limit (LimitNOFILE=)"
+                );
                 registry.shed();
                 sleep(Duration::from_millis(100)).await;
             }

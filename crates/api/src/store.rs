@@ -6,6 +6,8 @@
 mod behind;
 mod disk;
 mod memory;
+mod problem;
+mod reserve;
 #[cfg(test)]
 mod tests;
 mod writing;
@@ -104,6 +106,30 @@ pub struct StoreError {
     pub path: Option<std::path::PathBuf>,
     /// What went wrong.
     pub problem: String,
+    /// What the disk lacks, if that is it.
+    pub trouble: Trouble,
+}
+
+/// What a disk lacks that cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Room.
+    Full,
+    /// The right to be written: its file system is read-only.
+    ReadOnly,
+    /// Something else.
+    Other,
+}
+
+impl Trouble {
+    fn of(error: &std::io::Error) -> Trouble {
+        use std::io::ErrorKind;
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Trouble::Full,
+            ErrorKind::ReadOnlyFilesystem => Trouble::ReadOnly,
+            _ => Trouble::Other,
+        }
+    }
 }
 
 /// The objects. Clones are the same store.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use oci_spec::runtime::{
     Linux, LinuxBuilder, LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType, LinuxNamespace,
-    LinuxNamespaceBuilder, LinuxNamespaceType, RootBuilder, Spec, SpecBuilder,
+    LinuxNamespaceBuilder, LinuxNamespaceType, Process, RootBuilder, Spec, SpecBuilder,
 };
 
 use crate::error::BundleError;
@@ -12,6 +12,7 @@ use crate::mounts::{context, masked, mounts, privileged, read_only};
 use crate::process::process;
 use crate::request::{DeviceKind, PidNamespace, Request};
 use crate::resources::container_resources;
+use crate::seccomp;
 
 /// Makes the OCI config of one container. Its root file system is `rootfs` beside the config.
 ///
@@ -25,20 +26,22 @@ pub fn config(request: &Request<'_>) -> Result<Spec, BundleError> {
         .path("rootfs")
         .readonly(read_only)
         .build()?;
+    let process = process(request)?;
+    let linux = linux(request, &process)?;
     let mut spec = SpecBuilder::default()
         .version("1.2.0")
         .root(root)
-        .process(process(request)?)
+        .process(process)
         .mounts(mounts(request)?)
         .annotations(annotations(request))
-        .linux(linux(request)?)
+        .linux(linux)
         .build()?;
     // The builder names the host after itself, and the Pod's name is set already.
     spec.set_hostname(None);
     Ok(spec)
 }
 
-fn linux(request: &Request<'_>) -> Result<Linux, BundleError> {
+fn linux(request: &Request<'_>, process: &Process) -> Result<Linux, BundleError> {
     let mut linux = LinuxBuilder::default()
         .namespaces(namespaces(request)?)
         .cgroups_path(request.cgroup)
@@ -48,6 +51,14 @@ fn linux(request: &Request<'_>) -> Result<Linux, BundleError> {
         linux = linux.readonly_paths(Vec::new()).devices(devices(request)?);
     } else {
         linux = linux.readonly_paths(read_only());
+    }
+    let bounding = process
+        .capabilities()
+        .as_ref()
+        .and_then(|sets| sets.bounding().clone())
+        .unwrap_or_default();
+    if let Some(profile) = seccomp::profile(request.confinement, &bounding)? {
+        linux = linux.seccomp(profile);
     }
     Ok(linux.build()?)
 }

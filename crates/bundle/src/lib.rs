@@ -21,6 +21,7 @@ mod mounts;
 mod process;
 mod request;
 mod resources;
+pub mod seccomp;
 pub mod user;
 
 #[cfg(test)]

@@ -21,12 +21,32 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// What every terminal in use today can do.
 const TERM: &str = "xterm";
 
-/// Fixed numbers, so that no container depends on how the node was started. The soft limit of files
-/// is what `select` can bear; programs that know better raise it.
-const RLIMITS: [(PosixRlimitType, u64, u64); 3] = [
+const UNLIMITED: u64 = u64::MAX;
+
+/// Fixed numbers for every resource, those of a service of systemd's, so that no container depends on how
+/// the node was started. The soft limit of files is what `select` can bear; programs that know better raise it.
+const RLIMITS: [(PosixRlimitType, u64, u64); 14] = [
     (PosixRlimitType::RlimitNofile, 1024, 524_288),
     (PosixRlimitType::RlimitCore, 0, 0),
     (PosixRlimitType::RlimitMemlock, 8 << 20, 8 << 20),
+    (PosixRlimitType::RlimitStack, 8 << 20, UNLIMITED),
+    (PosixRlimitType::RlimitMsgqueue, 819_200, 819_200),
+    (PosixRlimitType::RlimitNice, 0, 0),
+    (PosixRlimitType::RlimitRtprio, 0, 0),
+    (PosixRlimitType::RlimitRttime, UNLIMITED, UNLIMITED),
+    (PosixRlimitType::RlimitCpu, UNLIMITED, UNLIMITED),
+    (PosixRlimitType::RlimitFsize, UNLIMITED, UNLIMITED),
+    (PosixRlimitType::RlimitData, UNLIMITED, UNLIMITED),
+    (PosixRlimitType::RlimitRss, UNLIMITED, UNLIMITED),
+    (PosixRlimitType::RlimitAs, UNLIMITED, UNLIMITED),
+    (PosixRlimitType::RlimitLocks, UNLIMITED, UNLIMITED),
+];
+
+/// What the kernel counts by user, over all Pods. A Pod's processes are limited by its cgroup. The kernel's own
+/// numbers follow the machine's memory, so these are set only by who may raise them.
+const RLIMITS_OF_USERS: [(PosixRlimitType, u64, u64); 2] = [
+    (PosixRlimitType::RlimitNproc, UNLIMITED, UNLIMITED),
+    (PosixRlimitType::RlimitSigpending, 65_536, 65_536),
 ];
 
 /// The process part of the config.
@@ -60,7 +80,7 @@ pub(crate) fn process(request: &Request<'_>) -> Result<Process, BundleError> {
             &request.host.capabilities,
             request.user.uid,
         )?)
-        .rlimits(rlimits()?)
+        .rlimits(rlimits(&request.host.capabilities)?)
         .no_new_privileges(no_new_privileges);
     if let Some(score) = score {
         process = process.oom_score_adj(score);
@@ -152,7 +172,8 @@ fn cwd(request: &Request<'_>) -> Result<String, BundleError> {
     Ok(workdir.to_owned())
 }
 
-fn rlimits() -> Result<Vec<PosixRlimit>, BundleError> {
+/// `all` are the capabilities of this program.
+fn rlimits(all: &[String]) -> Result<Vec<PosixRlimit>, BundleError> {
     let build = |(kind, soft, hard): &(PosixRlimitType, u64, u64)| {
         Ok(PosixRlimitBuilder::default()
             .typ(*kind)
@@ -160,7 +181,9 @@ fn rlimits() -> Result<Vec<PosixRlimit>, BundleError> {
             .hard(*hard)
             .build()?)
     };
-    RLIMITS.iter().map(build).collect()
+    let may_raise = all.iter().any(|name| name == "CAP_SYS_RESOURCE");
+    let of_users = RLIMITS_OF_USERS.iter().filter(|_| may_raise);
+    RLIMITS.iter().chain(of_users).map(build).collect()
 }
 
 fn without_nul(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use outrigger_pod::{Pod, Slot};
 
+use crate::seccomp::Confinement;
 use crate::user::User;
 
 /// Everything that a container's config is made of.
@@ -32,6 +33,8 @@ pub struct Request<'a> {
     pub host: &'a HostFacts,
     /// Which namespaces the container gets.
     pub namespaces: &'a Namespaces,
+    /// Which system calls it may make.
+    pub confinement: Confinement<'a>,
     /// The container's cgroup, such as `/outrigger/burstable/pod<uid>/<id>`.
     pub cgroup: &'a str,
 }

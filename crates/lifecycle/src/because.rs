@@ -51,6 +51,8 @@ pub enum Because {
     },
     /// Every container of the Pod is down.
     NothingRuns,
+    /// The Pod is being deleted, and its shim does not answer.
+    ShimSilent,
     /// The ephemeral container was added to the Pod.
     Added,
     /// The manifest's requests and limits are others than those of the running container.
@@ -109,6 +111,7 @@ impl fmt::Display for Because {
                 )
             }
             Because::NothingRuns => f.write_str("nothing of the pod runs any more"),
+            Because::ShimSilent => f.write_str("it does not answer and the pod is to go"),
             Because::Added => f.write_str("it was added to the pod"),
             Because::ResizeAsked => f.write_str("other resources were asked for"),
         }

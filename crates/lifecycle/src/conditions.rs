@@ -3,7 +3,7 @@
 use outrigger_pod::text::{MESSAGE_MAX_BYTES, cut};
 use outrigger_pod::{Container, Kind, Pod, Slot};
 
-use crate::{Condition, ContainerStatus, Phase, Sandbox, Seen, State, resize, restarts};
+use crate::{Condition, ContainerStatus, Phase, Sandbox, Seen, State, resize, restarts, silence};
 
 /// `status.conditions`, in the kubelet's order.
 pub(crate) fn of(
@@ -12,7 +12,7 @@ pub(crate) fn of(
     phase: Phase,
     statuses: &[ContainerStatus],
 ) -> Vec<Condition> {
-    let containers_ready = containers_ready(pod, phase, statuses);
+    let containers_ready = containers_ready(pod, seen, phase, statuses);
     let mut conditions = vec![
         plain(
             "PodReadyToStartContainers",
@@ -39,6 +39,7 @@ fn plain(kind: &'static str, holds: bool) -> Condition {
     Condition {
         kind,
         holds,
+        unknown: false,
         reason: "",
         message: String::new(),
     }
@@ -61,6 +62,7 @@ fn initialized(pod: &Pod, phase: Phase, statuses: &[ContainerStatus]) -> Conditi
         (Phase::Succeeded, _) => Condition {
             kind,
             holds: true,
+            unknown: false,
             reason: "PodCompleted",
             message: String::new(),
         },
@@ -73,6 +75,7 @@ fn initialized(pod: &Pod, phase: Phase, statuses: &[ContainerStatus]) -> Conditi
             Condition {
                 kind,
                 holds: false,
+                unknown: false,
                 reason: "ContainersNotInitialized",
                 message,
             }
@@ -80,8 +83,16 @@ fn initialized(pod: &Pod, phase: Phase, statuses: &[ContainerStatus]) -> Conditi
     }
 }
 
-fn containers_ready(pod: &Pod, phase: Phase, statuses: &[ContainerStatus]) -> Condition {
+fn containers_ready(
+    pod: &Pod,
+    seen: &Seen,
+    phase: Phase,
+    statuses: &[ContainerStatus],
+) -> Condition {
     let kind = "ContainersReady";
+    if let Some(unknown) = silence::condition(kind, seen, phase) {
+        return unknown;
+    }
     let unready = names(pod, |slot, container_kind| {
         matches!(container_kind, Kind::Sidecar | Kind::Main) && !statuses[slot].ready
     });
@@ -97,6 +108,7 @@ fn containers_ready(pod: &Pod, phase: Phase, statuses: &[ContainerStatus]) -> Co
     Condition {
         kind,
         holds: false,
+        unknown: false,
         reason,
         message,
     }
@@ -126,6 +138,7 @@ fn ready(pod: &Pod, containers_ready: &Condition) -> Condition {
         return Condition {
             kind,
             holds: false,
+            unknown: false,
             reason: "ReadinessGatesNotReady",
             message,
         };
@@ -148,6 +161,7 @@ fn restarting(pod: &Pod, seen: &Seen) -> Condition {
         return Condition {
             kind,
             holds: true,
+            unknown: false,
             reason: "RestartAllContainersStarted",
             message,
         };
@@ -173,6 +187,7 @@ fn resizing(pod: &Pod, seen: &Seen) -> Option<Condition> {
     Some(Condition {
         kind,
         holds: true,
+        unknown: false,
         reason,
         message: failure.unwrap_or_default(),
     })

@@ -24,6 +24,10 @@ pub enum Fact {
     SandboxLost,
     /// Nothing of the Pod is left.
     SandboxReleased,
+    /// The shim is there and has not answered for so long that nobody can tell how the Pod is.
+    ShimSilent,
+    /// The shim answers again.
+    ShimAnswered,
     /// The instance's process runs.
     Started {
         /// Which container.

@@ -30,6 +30,7 @@ mod resize;
 mod restarts;
 mod seen;
 mod sidecars;
+mod silence;
 mod status;
 mod step;
 mod stops;
@@ -43,7 +44,7 @@ pub use open::open_steps;
 pub use plan::{Plan, plan};
 pub use seen::{
     BackOff, Deletion, History, Instance, Life, PostStart, PreStop, ProbeSeen, Reset, Resizing,
-    Sandbox, Seen, Stop, Teardown,
+    Sandbox, Seen, Silence, Stop, Teardown,
 };
 pub use status::{Condition, ContainerStatus, Phase, State, Status};
 pub use step::{Ending, HookKind, Step, StopCause};

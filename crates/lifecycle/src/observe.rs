@@ -1,17 +1,16 @@
 //! How a fact changes what is known: the fold. It notes and concludes nothing; conclusions are
 //! the planner's.
 
-use outrigger_pod::{Kind, Pod, RestartPolicy, Slot};
+mod manifest;
+mod sandbox;
+
+use outrigger_pod::{Kind, Pod, Slot};
 
 use crate::{
     Definition, Deletion, Exit, ExitReason, Fact, History, Instance, Life, PostStart, ProbeSeen,
     Reset, Resizing, Sandbox, Seen, Sizes, StartFailure, Step, Stop, Teardown, Time, probes,
     restarts, seen, teardown,
 };
-
-/// A sandbox that is lost within this time counts as one that could not be made, so that a shim
-/// that cannot live is not started a hundred times a second.
-const SHORT_LIVED_MS: u64 = 2_000;
 
 impl Seen {
     /// A Pod that was accepted just now.
@@ -28,6 +27,7 @@ impl Seen {
             teardown: None,
             reset: None,
             sources_changed: false,
+            silence: None,
         }
     }
 
@@ -36,12 +36,14 @@ impl Seen {
     pub fn observe(&mut self, pod: &Pod, at: Time, fact: &Fact) {
         match fact {
             Fact::Began(step, _) => self.begin(pod, at, step),
-            Fact::SandboxReady => self.sandbox = Sandbox::Ready { since: at },
+            Fact::SandboxReady => self.stand(at),
             Fact::SandboxFailed { reason, message } => {
                 self.fail_sandbox((at, reason.clone(), message.clone()));
             }
             Fact::SandboxLost => self.lose_sandbox(pod, at),
-            Fact::SandboxReleased => self.sandbox = Sandbox::Released { at },
+            Fact::SandboxReleased => self.leave(at),
+            Fact::ShimSilent => self.fall_silent(at),
+            Fact::ShimAnswered => self.silence = None,
             Fact::Started { slot, attempt } => {
                 let starting = self
                     .instance(*slot, *attempt)
@@ -99,20 +101,9 @@ impl Seen {
                 let histories = self.containers.iter_mut();
                 histories.for_each(|history| history.sources_changed = true);
             }
-            Fact::NodeRestarted => self.forget_probes(at),
+            Fact::NodeRestarted => self.forget_the_node(at),
             Fact::DeleteRequested { grace_s } => self.request_deletion(pod, at, *grace_s),
         }
-    }
-
-    fn fail_sandbox(&mut self, last: (Time, String, String)) {
-        let failures = match self.sandbox {
-            Sandbox::Preparing { failures, .. } => failures + 1,
-            _ => 1,
-        };
-        self.sandbox = Sandbox::Absent {
-            failures,
-            last: Some(last),
-        };
     }
 
     fn instance(&mut self, slot: Slot, attempt: u32) -> Option<&mut Instance> {
@@ -180,20 +171,9 @@ impl Seen {
             }
             Step::BeginReset { .. } => self.reset = Some(Reset { began: at }),
             Step::FinishReset => self.finish_reset(pod),
+            Step::KillShim => self.end_silence(at),
             Step::ReleaseSandbox => self.sandbox = Sandbox::Releasing { since: at },
         }
-    }
-
-    fn begin_sandbox(&mut self, at: Time) {
-        let failures = match self.sandbox {
-            Sandbox::Absent { failures, .. } => failures,
-            _ => 0,
-        };
-        self.sandbox = Sandbox::Preparing {
-            since: at,
-            failures,
-        };
-        self.sources_changed = false;
     }
 
     fn begin_start(&mut self, pod: &Pod, slot: Slot, attempt: u32, at: Time) {
@@ -247,47 +227,6 @@ impl Seen {
         history.next_attempt = attempt;
     }
 
-    /// Everything that ran is gone. If the Pod goes on, the init order begins anew, so its records
-    /// are put aside (kubelet: a new sandbox purges the records of init containers).
-    fn lose_sandbox(&mut self, pod: &Pod, at: Time) {
-        if matches!(self.sandbox, Sandbox::Released { .. }) {
-            return;
-        }
-        self.sandbox = match self.sandbox {
-            // Whoever releases it goes on, whether it is there or not; a second release beside the
-            // first would make anew what that one takes away.
-            Sandbox::Releasing { since } => Sandbox::Releasing { since },
-            Sandbox::Ready { since } if at.since_ms(since) < SHORT_LIVED_MS => {
-                let (reason, message) = ("SandboxLost", "the sandbox was lost as soon as it stood");
-                let last = Some((at, reason.to_owned(), message.to_owned()));
-                Sandbox::Absent { failures: 1, last }
-            }
-            _ => Sandbox::Absent {
-                failures: 0,
-                last: None,
-            },
-        };
-        let goes_on = self.teardown.is_none() && pod.restart_policy != RestartPolicy::Never;
-        for (history, container) in self.containers.iter_mut().zip(&pod.containers) {
-            if let Some(instance) = history
-                .current
-                .as_mut()
-                .filter(|instance| instance.is_live())
-            {
-                instance.exit(Exit {
-                    at,
-                    code: 137,
-                    reason: ExitReason::ContainerStatusUnknown,
-                    message: "The container could not be located when the pod's sandbox was lost"
-                        .to_owned(),
-                });
-            }
-            if goes_on && matches!(container.kind, Kind::Init | Kind::Sidecar) {
-                history.retire();
-            }
-        }
-    }
-
     /// A probe that was in flight is tried anew when its turn comes. Whether a stop signal was sent
     /// that had been recorded nobody knows; it is sent now if not, and then the process is to have
     /// its least time from here on.
@@ -308,48 +247,6 @@ impl Seen {
                 stop.signalled = Some(at);
                 stop.signalled_anew = true;
             }
-        }
-    }
-
-    fn end_resize(&mut self, slot: Slot, attempt: u32, at: Time, result: &Result<(), String>) {
-        let Some(resizing) = self
-            .instance(slot, attempt)
-            .and_then(|instance| instance.resize.as_mut())
-        else {
-            return;
-        };
-        match result {
-            Err(message) => resizing.failed = Some((at, message.clone())),
-            Ok(()) => {
-                let sizes = resizing.to;
-                if let Some(history) = self.containers.get_mut(slot.0) {
-                    if let Some(definition) = &mut history.definition {
-                        definition.sizes = sizes;
-                    }
-                    if let Some(instance) = &mut history.current {
-                        instance.resize = None;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Makes room for containers that were added. Those whose definition was changed lose their
-    /// back-off, and a creation that failed for want of the image is tried again at once.
-    fn update(&mut self, pod: &Pod) {
-        self.containers.resize_with(
-            pod.containers.len().max(self.containers.len()),
-            History::default,
-        );
-        for (history, container) in self.containers.iter_mut().zip(&pod.containers) {
-            let now = Definition::of(container);
-            let Some(was) = history.definition.as_ref().filter(|was| **was != now) else {
-                continue;
-            };
-            if was.image != now.image {
-                history.failure = None;
-            }
-            history.back_off = None;
         }
     }
 
@@ -374,9 +271,15 @@ impl Seen {
     }
 
     fn request_deletion(&mut self, pod: &Pod, at: Time, grace_s: Option<u64>) {
+        let forced = (grace_s == Some(0)).then_some(at);
         let grace_s = grace_s.unwrap_or(pod.grace_s).max(teardown::LEAST_S);
         let deadline = at.plus_ms(grace_s.saturating_mul(1_000));
-        let deletion = self.deletion.get_or_insert(Deletion { at, deadline });
+        let deletion = self.deletion.get_or_insert(Deletion {
+            at,
+            deadline,
+            forced,
+        });
+        deletion.forced = deletion.forced.or(forced);
         deletion.deadline = deletion.deadline.min(deadline);
         for stop in self
             .containers

@@ -5,7 +5,7 @@ use outrigger_pod::{ContainerName, Kind, Pod, Slot};
 use crate::status::Status;
 use crate::{
     Because, Sandbox, Seen, Step, StopCause, Time, ephemerals, hooks, init_order, invariants,
-    mains, probes, resize, restarts, stops, teardown,
+    mains, probes, resize, restarts, silence, stops, teardown,
 };
 
 /// What to do now.
@@ -31,6 +31,7 @@ pub fn plan(pod: &Pod, seen: &Seen, now: Time) -> Plan {
         steps: Vec::new(),
         wake: None,
     };
+    silence::end(&view, &mut draft);
     match (&seen.sandbox, &seen.teardown) {
         (Sandbox::Releasing { .. } | Sandbox::Released { .. }, _) => {}
         (_, Some(_)) => teardown::go_on(&view, &mut draft),

@@ -23,6 +23,19 @@ pub struct Seen {
     /// Whether ConfigMaps or Secrets of the Pod's have changed since its sandbox was last begun.
     #[serde(default)]
     pub sources_changed: bool,
+    /// That the shim does not answer, as long as it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<Silence>,
+}
+
+/// A shim that does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// When that was noticed.
+    pub since: Time,
+    /// When its end was begun, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub killed: Option<Time>,
 }
 
 /// Where the sandbox stands: shim, namespaces, cgroup, volumes.
@@ -66,6 +79,9 @@ pub struct Deletion {
     pub at: Time,
     /// When its grace period ends. A later request can only bring it nearer.
     pub deadline: Time,
+    /// When it was asked for without any grace, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced: Option<Time>,
 }
 
 /// The Pod's end.

@@ -26,6 +26,8 @@ pub struct Condition {
     pub kind: &'static str,
     /// Whether it holds.
     pub holds: bool,
+    /// Whether nobody can tell whether it holds; it counts as one that does not.
+    pub unknown: bool,
     /// Kubernetes' reason; empty if there is none.
     pub reason: &'static str,
     /// For people.

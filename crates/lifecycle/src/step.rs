@@ -86,6 +86,9 @@ pub enum Step {
     },
     /// Note that all containers are down and the Pod starts again from its first init container.
     FinishReset,
+    /// Kill the Pod's shim, which does not answer, and with it everything that it keeps.
+    /// Answered by `SandboxLost`.
+    KillShim,
     /// Release whatever the Pod holds: leftovers in its cgroup, mounts, namespaces, the shim.
     /// Answered by `SandboxReleased`.
     ReleaseSandbox,

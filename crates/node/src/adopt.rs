@@ -241,8 +241,14 @@ async fn stand(hands: &Arc<Hands>, seen: &Seen, this_boot: bool) -> Result<Optio
         }
         let located = volumes::locate(&here.pod(), &here.dirs);
         here.set_volumes(located);
+        let has_ledger = here.dirs.ledger().exists();
+        if absent && !has_ledger {
+            // It has nothing here, and whoever prepares it takes the lock: until then it has no file open.
+            return Ok(false);
+        }
+        here.take_up_share()?;
         here.take_up_lock()?;
-        Ok(here.dirs.ledger().exists())
+        Ok(has_ledger)
     });
     if locked.await? && absent {
         // A shim that was lost may have left its cgroup, and be there still.

@@ -25,6 +25,18 @@ pub struct Directories {
 }
 
 impl Directories {
+    /// Where this machine's own seccomp profiles are, for Pods that name one.
+    #[must_use]
+    pub(crate) fn profiles(&self) -> PathBuf {
+        self.root.join("seccomp")
+    }
+
+    /// Where shims keep the seccomp profiles that they have compiled.
+    #[must_use]
+    pub(crate) fn filters(&self) -> PathBuf {
+        self.state.join("seccomp")
+    }
+
     /// The directories of one Pod.
     #[must_use]
     pub(crate) fn of(&self, pod: &Pod) -> PodDirectories {
@@ -75,9 +87,15 @@ impl PodDirectories {
         self.state.join("shim.stderr")
     }
 
+    /// The directory of the files that every container of the Pod borrows. In the shim's mount namespace a
+    /// tmpfs covers it, and another one [`PodDirectories::messages`].
+    pub(crate) fn files(&self) -> PathBuf {
+        self.state.join("files")
+    }
+
     /// A file for every container of the Pod: `hosts`, `resolv.conf`, `hostname`.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.state.join("files").join(name)
+        self.files().join(name)
     }
 
     /// The directory that all containers have as `/dev/shm`.
@@ -107,11 +125,15 @@ impl PodDirectories {
         self.root.join("layers").join(instance(container, attempt))
     }
 
-    /// The termination message of one instance.
+    /// The directory of the termination messages.
+    pub(crate) fn messages(&self) -> PathBuf {
+        self.root.join("termination")
+    }
+
+    /// The termination message of one instance. The file that is seen here is written by containers only
+    /// where the shim is older than [`outrigger_wire::Lent`].
     pub(crate) fn termination(&self, container: &str, attempt: u32) -> PathBuf {
-        self.root
-            .join("termination")
-            .join(instance(container, attempt))
+        self.messages().join(instance(container, attempt))
     }
 
     /// What holds the trees of all instances, over or not.
@@ -119,7 +141,7 @@ impl PodDirectories {
         [
             self.state.join("bundles"),
             self.root.join("layers"),
-            self.root.join("termination"),
+            self.messages(),
         ]
     }
 

@@ -79,6 +79,7 @@ pub(crate) async fn tell(hands: &Arc<Hands>, event: &Event) -> Option<(Option<Ti
             container,
             code,
             oom_killed,
+            message,
             ..
         } => {
             let (slot, attempt) = find(hands, container)?;
@@ -91,7 +92,7 @@ pub(crate) async fn tell(hands: &Arc<Hands>, event: &Event) -> Option<(Option<Ti
                 at: stamped(event.at),
                 code: *code,
                 reason,
-                message: last_words(hands, slot, attempt, *code).await,
+                message: last_words(hands, slot, attempt, *code, message.clone()).await,
             };
             let fact = Fact::Exited {
                 slot,
@@ -128,14 +129,25 @@ fn find(hands: &Hands, id: &str) -> Option<(Slot, u32)> {
         .map(|(slot, attempt, _)| (slot, attempt))
 }
 
-async fn last_words(hands: &Arc<Hands>, slot: Slot, attempt: u32, code: i32) -> String {
+/// `told` is what the shim has read of them; an older one leaves that to us.
+async fn last_words(
+    hands: &Arc<Hands>,
+    slot: Slot,
+    attempt: u32,
+    code: i32,
+    told: Option<String>,
+) -> String {
     let pod = hands.pod();
     let container = &pod[slot];
     let fall_back =
         container.spec.termination_message_policy.as_deref() == Some("FallbackToLogsOnError");
     let log = (fall_back && code != 0).then(|| hands.dirs.log(&container.name.0, attempt));
     let file = hands.dirs.termination(&container.name.0, attempt);
-    let read = blocking(move || Ok(termination::message(&file, log.as_deref()))).await;
+    let read = blocking(move || {
+        let own = told.unwrap_or_else(|| termination::in_file(&file));
+        Ok(termination::message(own, log.as_deref()))
+    });
+    let read = read.await;
     read.unwrap_or_default()
 }
 

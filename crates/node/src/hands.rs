@@ -18,6 +18,7 @@ use crate::instances::{Instance, Instances};
 use crate::lock::PodLock;
 use crate::logs::Follower;
 use crate::node::{Event, Remark};
+use crate::open_files::Share;
 use crate::record::{InstanceLine, Line, Record};
 use crate::settings::Settings;
 use crate::shim::{Departures, Shim};
@@ -94,6 +95,8 @@ pub(crate) struct Hands {
     lost_shim: AtomicBool,
     /// The right to work in the Pod's directories, once it is taken.
     lock: Mutex<Option<PodLock>>,
+    /// The files that it has open in this process, once it has a sandbox.
+    share: Mutex<Option<Share>>,
     /// The number of the newest event that was taken in.
     last_event: AtomicU64,
     /// Where its volumes are, once they are.
@@ -127,6 +130,7 @@ impl Hands {
             shim: Mutex::default(),
             lost_shim: AtomicBool::new(false),
             lock: Mutex::default(),
+            share: Mutex::default(),
             last_event: AtomicU64::new(0),
             volumes: Mutex::default(),
             given: tokio::sync::Mutex::default(),
@@ -267,6 +271,18 @@ impl Hands {
         Ok(true)
     }
 
+    /// Takes the files that a Pod with a sandbox has open here, unless it has them.
+    ///
+    /// # Errors
+    /// If there are none left; with what can be done.
+    pub(crate) fn take_up_share(&self) -> Result<(), String> {
+        let mut share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
+        if share.is_none() {
+            *share = Some(Share::take()?);
+        }
+        Ok(())
+    }
+
     /// Does something in the Pod's directories, unless they were given up: what would come into being
     /// after the release would stay for ever. It may wait for the release, and that for it.
     pub(crate) fn while_ours<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
@@ -281,6 +297,7 @@ impl Hands {
     /// Hands out the right to work in the Pod's directories, if we have it, as soon as nobody uses it.
     pub(crate) fn take_lock(&self) -> Option<PodLock> {
         let _alone = self.writing.write().unwrap_or_else(PoisonError::into_inner);
+        *self.share.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.lock
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -65,9 +65,7 @@ pub(crate) fn write(pod: &Pod, dirs: &PodDirectories) -> Result<(), String> {
         cluster_domain: CLUSTER_DOMAIN.to_owned(),
     };
     let resolv_conf = hosts::resolv_conf(pod, &dns);
-    if let Some(parent) = dirs.file("hosts").parent() {
-        make(parent, 0o755)?;
-    }
+    make(&dirs.files(), 0o755)?;
     write_file(
         &dirs.file("hosts"),
         &hosts.map_err(|error| error.to_string())?,
@@ -79,6 +77,20 @@ pub(crate) fn write(pod: &Pod, dirs: &PodDirectories) -> Result<(), String> {
         0o644,
     )?;
     write_file(&dirs.file("hostname"), &hosts::hostname_file(&names), 0o644)
+}
+
+/// How much the files that were written take.
+pub(crate) fn size_bytes(dirs: &PodDirectories) -> Result<u64, String> {
+    let size = |name| {
+        let path = dirs.file(name);
+        let metadata = std::fs::metadata(&path);
+        metadata.map_err(|error| format!("look at {}: {error}", path.display()))
+    };
+    let mut all = 0;
+    for name in ["hosts", "resolv.conf", "hostname"] {
+        all += size(name)?.len();
+    }
+    Ok(all)
 }
 
 /// A machine without one of these files has nothing to say in it.

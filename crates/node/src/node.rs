@@ -1,9 +1,11 @@
 //! The loop: one event at a time is observed, planned for, and its steps handed out. Whatever takes
 //! time is a task that comes back as an event.
 
+mod adoption;
 mod event;
 mod life;
 mod observer;
+pub(crate) mod silence;
 mod taking_up;
 mod waiting;
 
@@ -27,10 +29,10 @@ use crate::shim::Home;
 use crate::sources;
 use crate::status::Transitions;
 
+pub use adoption::Adopted;
 pub(crate) use event::Event;
 pub use event::{Handle, Remark};
 pub use observer::{Finished, Observer, Telling};
-pub use taking_up::Adopted;
 
 use life::Life;
 use waiting::Waiting;
@@ -57,6 +59,8 @@ pub struct Node {
     sender: UnboundedSender<Event>,
     observer: Box<dyn Observer>,
     wall: WallClock,
+    /// When the shims are looked at next; never while there are none.
+    look_at: Option<Time>,
     stopping: bool,
 }
 
@@ -98,6 +102,7 @@ impl Node {
             sender,
             observer,
             wall: WallClock::read(),
+            look_at: None,
             stopping: false,
         })
     }
@@ -146,6 +151,7 @@ impl Node {
     }
 
     fn insert(&mut self, life: Life) {
+        self.watch();
         self.residents.insert(Arc::clone(&life.hands));
         self.lives.insert(life.hands.uid.clone(), life);
     }
@@ -179,6 +185,7 @@ impl Node {
         tokio::time::timeout(FAREWELL, all).await.ok();
         self.around.see_off(None);
         self.around.departures.seen_off().await;
+        self.ends_well().await;
     }
 
     async fn step(&mut self) {
@@ -187,6 +194,7 @@ impl Node {
         tokio::select! {
             Some(event) = self.events.recv() => self.take(event),
             () = sleep_until(wake) => self.wake_up(),
+            () = sleep_until(self.look_at) => self.look(),
         }
     }
 
@@ -234,6 +242,9 @@ impl Node {
         (stamped, seq): (Option<Time>, Option<u64>),
         fact: &Fact,
     ) {
+        if *fact == Fact::SandboxReady {
+            self.watch();
+        }
         let Some(life) = self.lives.get_mut(uid) else {
             return;
         };

@@ -1,13 +1,14 @@
 //! How is a step carried out? One line each; the work is a task that comes back as a fact.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use outrigger_lifecycle::{Fact, HookKind, Seen, Step, Time};
 use outrigger_pod::Slot;
 
 use crate::hands::Hands;
+use crate::node::silence;
 use crate::resizing::Change;
 use crate::shim::{CallError, Shim};
 use crate::{hooks, probing, release, resizing, sandbox, start};
@@ -50,6 +51,7 @@ impl Hands {
                 let change = Change::of(&self.pod(), seen, slot);
                 spawn(Box::pin(resizing::resize(hands, slot, attempt, change)));
             }
+            Step::KillShim => spawn(Box::pin(silence::kill_shim(hands))),
             Step::ReleaseSandbox => spawn(Box::pin(release::release(hands))),
             // These are only noted.
             Step::Stop { .. }
@@ -112,6 +114,8 @@ impl Hands {
 
 /// How long a shim may take to answer before that is told.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long what was killed may take to end before that is told.
+const GOES_WITHIN: Duration = Duration::from_secs(10);
 /// How long after a failure it is asked again at first; the time doubles up to 32 times that.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often it is asked: over a quarter of an hour.
@@ -134,6 +138,23 @@ async fn kill(hands: Arc<Hands>, slot: Slot, attempt: u32) {
         shim.kill(id).await
     });
     done.await;
+    tokio::spawn(tell_if_it_stays(Arc::downgrade(&hands), slot, attempt));
+}
+
+/// Tells of an instance that does not end though everything in it was killed.
+async fn tell_if_it_stays(hands: Weak<Hands>, slot: Slot, attempt: u32) {
+    tokio::time::sleep(GOES_WITHIN).await;
+    let Some(hands) = hands.upgrade() else {
+        return;
+    };
+    let hears = hands.shim().is_some_and(|shim| !shim.hearing().is_silent());
+    if hears && hands.runs(slot, attempt) {
+        let name = &hands.pod()[slot].name;
+        hands.complain(format!(
+            "container {name} was killed and does not end: a process of it waits for a disk or a network file \
+             system; it ends when that answers"
+        ));
+    }
 }
 
 /// Asks the shim for an instance's end until that has worked, or there is nothing more to end: nobody
@@ -167,6 +188,8 @@ async fn insist(
         };
         match answer {
             Ok(()) => return,
+            // That it is gone is told by itself, and with it the instance.
+            Err(CallError::Gone) => {}
             Err(error) => hands.complain(format!("{what} container {name}: {error}")),
         }
         tokio::time::sleep(AGAIN_AFTER * 2_u32.saturating_pow(trial.min(5))).await;

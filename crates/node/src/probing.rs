@@ -4,17 +4,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outrigger_lifecycle::Outcome;
+use outrigger_lifecycle::{Outcome, Time};
 use outrigger_pod::text::{MESSAGE_MAX_BYTES, cut};
 use outrigger_pod::{Action, ProbeKind, Slot};
 use outrigger_wire::Exec;
 
+use crate::clock::now;
 use crate::hands::Hands;
 use crate::probe;
-use crate::shim::Shim;
+use crate::shim::{CallError, Hearing, Shim};
 
 /// How much of a probe's or hook's output is kept.
 pub(crate) const OUTPUT_LIMIT: usize = 10 << 10;
+
+/// A shim that tells the end of a command so much too late has not seen it in time.
+const SHIM_LATE: Duration = Duration::from_secs(5);
 
 /// Runs one attempt of a probe.
 pub(crate) async fn probe(
@@ -31,14 +35,29 @@ pub(crate) async fn probe(
         return Outcome::Error("the pod's shim is gone".to_owned());
     };
     let timeout = Duration::from_secs(u64::from(probe.timeout_s));
-    match &probe.action {
+    let began = now();
+    let outcome = match &probe.action {
         Action::Exec { command } => exec(hands, slot, attempt, command, timeout).await,
         Action::HttpGet(get) => probe::http(&sockets, get, timeout).await,
         Action::TcpSocket { host, port } => {
             probe::tcp(&sockets, host.as_deref(), *port, timeout).await
         }
         Action::Grpc { port, service } => probe::grpc(&sockets, *port, service, timeout).await,
+    };
+    match outcome {
+        Outcome::Failure(_) if is_the_shims(sockets.hearing(), began, timeout) => {
+            Outcome::Error(CallError::Silent.to_string())
+        }
+        outcome => outcome,
     }
+}
+
+/// Whether the failure of a probe that began then is only the shim's, and says nothing of the container: it
+/// gave no socket, or it was not there to see the command end in time.
+fn is_the_shims(hearing: &Hearing, began: Time, timeout: Duration) -> bool {
+    let took = now() - began;
+    let in_time = took < timeout;
+    hearing.is_silent() || !in_time && (hearing.heard() < began || took > timeout + SHIM_LATE)
 }
 
 /// Where sockets in the Pod's network come from.

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use outrigger_lifecycle::Fact;
 use outrigger_pod::Slot;
@@ -11,6 +12,9 @@ use crate::directories::disclaim;
 use crate::hands::{Hands, blocking, chain};
 use crate::sandbox;
 use crate::shim::CallError;
+
+/// How long a shim that did not answer before may take.
+const SILENT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Releases everything that the Pod holds, as far as that is possible, and reports it.
 pub(crate) async fn release(hands: Arc<Hands>) {
@@ -24,7 +28,11 @@ pub(crate) async fn release(hands: Arc<Hands>) {
             leaving = shim.process();
             // From here on the shim's end is no loss.
             hands.set_shim(None);
-            match shim.release().await {
+            let released = match shim.hearing().is_silent() {
+                true => shim.release_within(SILENT_WITHIN).await,
+                false => shim.release().await,
+            };
+            match released {
                 // It was killed while it did so, and what it left is nobody's but ours.
                 Err(CallError::Gone) => sandbox::take_over(&hands).await,
                 Err(error @ CallError::Late { .. }) => {

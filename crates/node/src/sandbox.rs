@@ -9,20 +9,26 @@ use k8s_openapi::api::core::v1 as core;
 use outrigger_lifecycle::Fact;
 use outrigger_pod::Pod;
 use outrigger_pod::resources::{self, Qos};
-use outrigger_wire::{Event, Lease, PodCgroup, Prepare, SharedNamespaces, Tmpfs};
+use outrigger_wire::{Event, Lease, Lent, PodCgroup, Prepare, SharedNamespaces, Tmpfs};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::directories::{PodDirectories, claim, claim_logs, make};
 use crate::hands::{Hands, blocking, chain};
 use crate::shim::{Program, Reaching, Shim, kill_listener};
 use crate::volumes::{self, Volumes};
-use crate::{ends, names, release};
+use crate::{ends, names, open_files, release};
 
 /// How many processes and threads a Pod may have, so that a fork bomb ends with its Pod. A kubelet's `podPidsLimit` is off
 /// unless its configuration sets it.
 const POD_PIDS: i64 = 1024;
 /// The size of `/dev/shm`, as every container runtime has it.
 const SHARED_MEMORY_BYTES: u64 = 64 << 20;
+
+/// What the files that a Pod lends to its containers may grow to: all termination messages together, and all
+/// others.
+const LENT_BYTES: u64 = 512 << 10;
+/// What is left of that to containers, if this machine's own files are large.
+const LENT_FREE_BYTES: u64 = 256 << 10;
 
 /// How long a shim that is there already may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -53,6 +59,7 @@ async fn try_prepare(hands: &Arc<Hands>) -> Result<(), Failure> {
         reason: "FailedCreatePodSandBox",
         message,
     };
+    let _files = open_files::for_a_start().await;
     let here = Arc::clone(hands);
     let volumes = blocking(move || Ok(lay_out(&here)))
         .await
@@ -158,6 +165,8 @@ pub(crate) async fn take_over_cgroup(
         sysctls: Vec::new(),
         // If this node is killed before it has asked for the release, that happens all the same.
         lease: Lease::Connection,
+        lent: None,
+        filters: None,
     };
     let (shim, _events) = Shim::spawn(program, dirs, 0)
         .await
@@ -194,6 +203,7 @@ fn lay_out(hands: &Hands) -> Result<Volumes, Failure> {
         message,
     };
     let PodDirectories { state, root, logs } = &hands.dirs;
+    hands.take_up_share().map_err(failed)?;
     if hands.take_up_lock().map_err(failed)? {
         // A shim whose record was lost, to a full disk perhaps, could never be reached again.
         if hands.around.lasting() {
@@ -247,6 +257,19 @@ fn request(hands: &Hands, volumes: &Volumes) -> Result<Prepare, String> {
         tmpfs,
         sysctls: sysctls(spec),
         lease: hands.around.settings.lease,
+        lent: Some(lent(&hands.dirs)?),
+        filters: Some(hands.around.settings.directories.filters()),
+    })
+}
+
+/// The files that are lent; their places are made.
+fn lent(dirs: &PodDirectories) -> Result<Lent, String> {
+    make(&dirs.messages(), 0o700)?;
+    let size_bytes = LENT_BYTES.max(names::size_bytes(dirs)? + LENT_FREE_BYTES);
+    Ok(Lent {
+        files: dirs.files(),
+        messages: dirs.messages(),
+        size_bytes,
     })
 }
 

@@ -3,6 +3,7 @@
 
 mod connection;
 mod departures;
+mod hearing;
 mod home;
 mod process;
 mod reaching;
@@ -20,9 +21,10 @@ use tokio::sync::oneshot;
 
 pub(crate) use connection::Connection;
 pub(crate) use departures::Departures;
+pub(crate) use hearing::{Finding, Hearing};
 pub(crate) use home::Home;
 pub use process::Program;
-pub(crate) use reaching::{Greeted, Reaching, kill_listener, listens, unheard};
+pub(crate) use reaching::{Greeted, Reaching, holder, kill_listener, listens, unheard};
 
 use crate::directories::PodDirectories;
 
@@ -37,6 +39,9 @@ pub(crate) enum CallError {
     /// The shim is gone, or its connection is.
     #[error("the pod's shim is gone")]
     Gone,
+    /// It has not answered for some time, to nothing.
+    #[error("the pod's shim does not answer")]
+    Silent,
     /// It took too long, and was killed for it.
     #[error("the pod's shim did not answer within {} s and {}", within.as_secs(), if *killed { "was killed" } else { "could not be killed" })]
     Late {
@@ -58,7 +63,9 @@ impl CallError {
     pub(crate) fn stage(&self) -> Option<Stage> {
         match self {
             CallError::Refused(refusal) => Some(refusal.stage),
-            CallError::Gone | CallError::Late { .. } | CallError::Unfitting => None,
+            CallError::Gone | CallError::Silent | CallError::Late { .. } | CallError::Unfitting => {
+                None
+            }
         }
     }
 }
@@ -104,6 +111,8 @@ pub(crate) enum SpawnError {
 #[derive(Debug)]
 pub(crate) struct Shim {
     connection: Connection,
+    /// Whether it can confine a container: one of an earlier version refuses a bundle that asks for it.
+    confines: bool,
 }
 
 impl Shim {
@@ -126,7 +135,10 @@ impl Shim {
                     socket: socket.clone(),
                     error,
                 })?;
-        let shim = Shim { connection };
+        let mut shim = Shim {
+            connection,
+            confines: false,
+        };
         let hello = Request::Hello {
             version: outrigger_wire::VERSION,
             resume_after,
@@ -136,9 +148,17 @@ impl Shim {
             .await
             .map_err(SpawnError::Greet)?
         {
-            Reply::Hello { .. } => Ok((shim, events)),
+            Reply::Hello { seccomp, .. } => {
+                shim.confines = seccomp;
+                Ok((shim, events))
+            }
             _ => Err(SpawnError::Greet(CallError::Unfitting)),
         }
+    }
+
+    /// Whether it can confine a container's system calls.
+    pub(crate) fn confines(&self) -> bool {
+        self.confines
     }
 
     /// Makes the Pod's namespaces, mounts and cgroup. Gives warnings. A shim that does not answer is
@@ -202,7 +222,8 @@ impl Shim {
         &self,
         interact: Interact,
     ) -> Result<(Streams, Vec<OwnedFd>, oneshot::Receiver<i32>, u64), CallError> {
-        match self.connection.begin(Request::Interact(interact)).await? {
+        let begun = self.connection.begin(Request::Interact(interact));
+        match self.unless_silent(begun).await? {
             ((Reply::Streams(streams), descriptors), ended, call) => {
                 Ok((streams, descriptors, ended, call))
             }
@@ -222,7 +243,7 @@ impl Shim {
         stdin: bool,
     ) -> Result<(Streams, Vec<OwnedFd>), CallError> {
         let attach = Request::Attach { container, stdin };
-        match self.connection.call(attach).await? {
+        match self.unless_silent(self.connection.call(attach)).await? {
             (Reply::Streams(streams), descriptors) => Ok((streams, descriptors)),
             _ => Err(CallError::Unfitting),
         }
@@ -264,6 +285,29 @@ impl Shim {
     /// does not answer is killed.
     pub(crate) async fn release(&self) -> Result<Vec<String>, CallError> {
         self.release_within(RELEASED_WITHIN).await
+    }
+
+    /// What is known of its answers.
+    pub(crate) fn hearing(&self) -> &Hearing {
+        self.connection.hearing()
+    }
+
+    /// Asks for a sign of life: there is no call 0 that could be ended, and any shim says so. Gives
+    /// warnings.
+    pub(crate) async fn ping(&self) -> Result<Vec<String>, CallError> {
+        self.done(Request::CancelExec { call: 0 }).await
+    }
+
+    /// Waits for the answer to a call only as long as the shim answers at all.
+    pub(crate) async fn unless_silent<T>(
+        &self,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        tokio::select! {
+            biased;
+            () = self.hearing().until_silent() => Err(CallError::Silent),
+            answer = call => answer,
+        }
     }
 
     /// Its process, if it is still there.

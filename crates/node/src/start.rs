@@ -2,6 +2,7 @@
 //! whoever follows, and then the shim is told to start it.
 
 mod recipe;
+mod seccomp;
 
 use std::io::Write;
 use std::sync::{Arc, PoisonError};
@@ -9,6 +10,7 @@ use std::sync::{Arc, PoisonError};
 use k8s_openapi::api::core::v1 as core;
 use outrigger_bundle::bounds::TooLong;
 use outrigger_bundle::expand;
+use outrigger_bundle::seccomp::Confinement;
 use outrigger_lifecycle::{Fact, StartFailure};
 use outrigger_pod::{Pod, Slot};
 use outrigger_wire::{LogFile, RootFs, Stage, Start, Stdio};
@@ -21,6 +23,7 @@ use crate::shim::CallError;
 use crate::{names, release};
 
 use recipe::Recipe;
+use seccomp::Profile;
 
 /// The kubelet's defaults for container logs.
 const LOG_MAX_BYTES: u64 = 10 << 20;
@@ -30,6 +33,7 @@ const LOG_MAX_FILES: u32 = 5;
 struct Ready {
     start: Start,
     instance: Instance,
+    profile: Profile,
     warnings: Vec<String>,
 }
 
@@ -49,8 +53,8 @@ async fn try_start(hands: &Arc<Hands>, slot: Slot, attempt: u32) -> Result<(), S
     let gone = || create_error(CallError::Gone.to_string());
     // If this one is lost meanwhile the instance is too, whatever shim comes after it.
     let shim = hands.shim().ok_or_else(gone)?;
-    let here = Arc::clone(hands);
-    let work = move || here.while_ours(|| make_ready(&here, slot, attempt));
+    let (here, confines) = (Arc::clone(hands), shim.confines());
+    let work = move || here.while_ours(|| make_ready(&here, slot, attempt, confines));
     let ready = match tokio::task::spawn_blocking(work).await {
         Ok(ready) => ready.ok_or_else(gone)??,
         Err(error) => return Err(create_error(error.to_string())),
@@ -85,7 +89,7 @@ async fn try_start(hands: &Arc<Hands>, slot: Slot, attempt: u32) -> Result<(), S
             };
             Err(StartFailure {
                 reason: reason.to_owned(),
-                message: error.to_string(),
+                message: ready.profile.told(error.to_string()),
                 created,
             })
         }
@@ -113,7 +117,12 @@ fn failure(reason: &str, message: String) -> StartFailure {
     }
 }
 
-fn make_ready(hands: &Hands, slot: Slot, attempt: u32) -> Result<Ready, StartFailure> {
+fn make_ready(
+    hands: &Hands,
+    slot: Slot,
+    attempt: u32,
+    confines: bool,
+) -> Result<Ready, StartFailure> {
     let pod = hands.pod();
     let name = &pod[slot].name.0;
     let recipe = Recipe::of(hands, slot)?;
@@ -122,14 +131,26 @@ fn make_ready(hands: &Hands, slot: Slot, attempt: u32) -> Result<Ready, StartFai
     let id = fresh_id().map_err(|error| create_error(format!("make an id: {error}")))?;
     let bundle = hands.dirs.bundle(name, attempt);
     let path = bundle.join("config.json");
-    let config = recipe.config(hands, slot, attempt, &id)?;
+    let wanted = recipe.profile.confinement();
+    let confinement = if confines {
+        wanted
+    } else {
+        Confinement::Unconfined
+    };
+    let config = recipe.config(hands, slot, attempt, &id, confinement)?;
     create(&path)
         .and_then(|mut file| file.write_all(config.as_ref()))
         .map_err(|error| create_error(format!("write {}: {error}", path.display())))?;
     let left_out = recipe.left_out.iter();
-    let warnings = left_out
+    let mut warnings: Vec<String> = left_out
         .map(|key| format!("container {name}: {key:?} is no name of a variable, it is left out"))
         .collect();
+    if wanted != confinement {
+        warnings.push(format!(
+            "container {name}: runs without its seccomp profile as before, because the Pod was begun by an older \
+             version; delete and create the Pod to confine it"
+        ));
+    }
     let instance = Instance {
         id: id.clone(),
         image_id: recipe.image.id,
@@ -154,8 +175,10 @@ fn make_ready(hands: &Hands, slot: Slot, attempt: u32) -> Result<Ready, StartFai
             log,
             stdio: stdio(hands, &pod[slot].spec),
             join_pid_of,
+            message: Some(hands.dirs.termination(name, attempt)),
         },
         instance,
+        profile: recipe.profile,
         warnings,
     })
 }
@@ -206,7 +229,7 @@ fn prepare_files(hands: &Hands, slot: Slot, attempt: u32) -> Result<(), String> 
     if let Some(parent) = termination.parent() {
         make(parent, 0o700)?;
     }
-    // Whoever the container runs as may write its last words.
+    // Whoever the container runs as may write its last words. A shim that lends files makes one of its own.
     names::write_file(&termination, "", 0o666)
 }
 

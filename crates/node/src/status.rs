@@ -124,7 +124,12 @@ impl View<'_> {
             .iter()
             .map(|condition| core::PodCondition {
                 type_: condition.kind.to_owned(),
-                status: if condition.holds { "True" } else { "False" }.to_owned(),
+                status: match (condition.unknown, condition.holds) {
+                    (true, _) => "Unknown",
+                    (false, true) => "True",
+                    (false, false) => "False",
+                }
+                .to_owned(),
                 reason: text(condition.reason),
                 message: text(&condition.message),
                 last_transition_time: self

@@ -17,17 +17,21 @@ const LOG_LIMIT_LINES: usize = 80;
 /// How far from the log's end we look: entries carry time and stream besides their text.
 const LOG_WINDOW: u64 = 64 << 10;
 
-/// The message of an instance that ended. A file that cannot be read is an empty message, as the
+/// The message that an instance left in a file. One that cannot be read is an empty message, as the
 /// container may have done to it what it liked.
-pub(crate) fn message(file: &Path, log: Option<&Path>) -> String {
+pub(crate) fn in_file(file: &Path) -> String {
     let bytes = tail(file, FILE_LIMIT).unwrap_or_default();
-    let message = String::from_utf8_lossy(&bytes).into_owned();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The message of an instance that ended: its own, or what stands in for an empty one.
+pub(crate) fn message(own: String, log: Option<&Path>) -> String {
     match log {
-        Some(log) if message.is_empty() => {
+        Some(log) if own.is_empty() => {
             let log = beneath::file(log).and_then(|log| end_of(log, LOG_WINDOW));
             from_log(&log.unwrap_or_default())
         }
-        _ => message,
+        _ => own,
     }
 }
 
@@ -89,10 +93,10 @@ mod tests {
         )
         .unwrap();
         std::fs::write(&file, "x".repeat(5000)).unwrap();
-        assert_eq!(message(&file, Some(&log)).len(), 4096);
+        assert_eq!(message(in_file(&file), Some(&log)).len(), 4096);
         std::fs::write(&file, "").unwrap();
-        assert_eq!(message(&file, Some(&log)), "ab\n");
-        assert_eq!(message(&file, None), "");
+        assert_eq!(message(in_file(&file), Some(&log)), "ab\n");
+        assert_eq!(message(in_file(&file), None), "");
     }
 
     #[test]
@@ -101,7 +105,7 @@ mod tests {
         let secret = scratch.path.join("secret");
         std::fs::write(&secret, "secret").unwrap();
         std::os::unix::fs::symlink(&secret, scratch.path.join("message")).unwrap();
-        assert_eq!(message(&scratch.path.join("message"), None), "");
+        assert_eq!(in_file(&scratch.path.join("message")), "");
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod objects;
 mod resize;
 mod update;
 
+use std::collections::HashSet;
+
 use k8s_openapi::api::core::v1 as core;
 
 use crate::support::{self, Support};
@@ -59,8 +61,9 @@ pub fn create(mut object: core::Pod) -> Result<Admitted, Vec<Invalid>> {
         found: validate::pod(&object),
     };
     uid_is_there(&object, &mut out);
+    let mut told = paths(&out.found);
     for (path, why) in verdict.refused {
-        if !out.found.iter().any(|other| other.path == path) {
+        if told.insert(path.clone()) {
             out.forbidden(&Field::root(&path), why);
         }
     }
@@ -74,7 +77,7 @@ pub fn create(mut object: core::Pod) -> Result<Admitted, Vec<Invalid>> {
         qos_class: class.map(str::to_owned),
         ..Default::default()
     });
-    warnings.extend(verdict.ignored.iter().map(Ignored::to_string));
+    warnings.extend(warned(verdict.ignored.iter()));
     Ok(Admitted {
         pod,
         object,
@@ -124,7 +127,7 @@ fn lowered(object: &core::Pod) -> Result<Pod, Vec<Invalid>> {
 }
 
 /// A field that has no effect.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Ignored {
     path: String,
     why: &'static str,
@@ -134,6 +137,24 @@ impl std::fmt::Display for Ignored {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} is ignored: {}", self.path, self.why)
     }
+}
+
+/// No more warnings than that are told; the others are counted.
+const MOST_WARNINGS: usize = 100;
+
+fn warned<'a>(ignored: impl Iterator<Item = &'a Ignored>) -> Vec<String> {
+    let mut ignored = ignored.fuse();
+    let told = ignored.by_ref().take(MOST_WARNINGS);
+    let mut warnings: Vec<String> = told.map(Ignored::to_string).collect();
+    let more = ignored.count();
+    if more > 0 {
+        warnings.push(format!("and {more} more fields are ignored"));
+    }
+    warnings
+}
+
+fn paths(found: &[Invalid]) -> HashSet<String> {
+    found.iter().map(|one| one.path.clone()).collect()
 }
 
 /// What becomes of the fields of a Pod that are not honoured.
@@ -170,10 +191,10 @@ fn replaced(
 ) -> Result<Admitted, Vec<Invalid>> {
     let before = judge(old);
     let verdict = judge(&object);
+    let mut told = paths(&out.found);
+    told.extend(before.refused.iter().map(|(path, _)| path.clone()));
     for (path, why) in verdict.refused {
-        let known = before.refused.iter().any(|(other, _)| *other == path)
-            || out.found.iter().any(|other| other.path == path);
-        if !known {
+        if told.insert(path.clone()) {
             out.forbidden(&Field::root(&path), why);
         }
     }
@@ -181,13 +202,11 @@ fn replaced(
         return Err(out.found);
     }
     // What was said when it came need not be said each time.
-    let news = verdict
-        .ignored
-        .iter()
-        .filter(|one| !before.ignored.contains(one));
+    let known: HashSet<&Ignored> = before.ignored.iter().collect();
+    let news = verdict.ignored.iter().filter(|one| !known.contains(one));
     Ok(Admitted {
         pod: lowered(&object)?,
-        warnings: news.map(Ignored::to_string).collect(),
+        warnings: warned(news),
         object,
     })
 }

@@ -3,6 +3,8 @@
 mod container;
 mod volume;
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -68,15 +70,15 @@ pub(crate) fn pod(pod: &mut core::Pod) {
 
 /// A cluster gives every Pod a volume with a token for its API. Here is no such API, and a Pod that
 /// was read back from a cluster did not ask for the volume, so it goes. Returns what went.
-pub(crate) fn drop_token_volumes(pod: &mut core::Pod) -> Vec<String> {
+pub(crate) fn drop_token_volumes(pod: &mut core::Pod) -> BTreeSet<String> {
     let Some(spec) = &mut pod.spec else {
-        return Vec::new();
+        return BTreeSet::new();
     };
     let is_token = |volume: &core::Volume| {
         volume.name.starts_with("kube-api-access-") && volume.projected.is_some()
     };
     let volumes = spec.volumes.iter().flatten();
-    let names: Vec<String> = volumes
+    let names: BTreeSet<String> = volumes
         .filter(|volume| is_token(volume))
         .map(|volume| volume.name.clone())
         .collect();

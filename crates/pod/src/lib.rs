@@ -6,6 +6,7 @@
 //! [`manifest::Problem`]s, or at [`Pod`], which is what the rest of the program sees.
 
 pub mod admission;
+pub mod bounds;
 mod container;
 mod defaults;
 mod handler;

@@ -52,11 +52,25 @@ impl Problem {
         Problem {
             file: file.to_owned(),
             path,
-            message,
+            message: shortened(message),
             help: None,
             place,
         }
     }
+}
+
+/// A message may quote what somebody wrote, of any length; nobody reads more than this.
+const MESSAGE_BYTES: usize = 2_048;
+
+fn shortened(mut message: String) -> String {
+    if message.len() > MESSAGE_BYTES {
+        let end = (0..=MESSAGE_BYTES)
+            .rev()
+            .find(|at| message.is_char_boundary(*at));
+        message.truncate(end.unwrap_or(0));
+        message.push('…');
+    }
+    message
 }
 
 impl fmt::Display for Problem {

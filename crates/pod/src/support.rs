@@ -145,9 +145,6 @@ fn is_harmless(shape: &str, node: &Node, pod: &core::Pod) -> bool {
             }),
             _ => false,
         },
-        _ if shape.ends_with("securityContext.seccompProfile") => {
-            node.get("type").and_then(Node::text) == Some("Unconfined")
-        }
         _ if shape.ends_with("securityContext.appArmorProfile") => {
             node.get("type").and_then(Node::text) == Some("Unconfined")
         }

@@ -69,6 +69,8 @@ pub enum InvalidKind {
     TooLong,
     /// A value is of another type.
     TypeInvalid,
+    /// So many rules more are broken, of which nothing else is told.
+    More(usize),
 }
 
 impl InvalidKind {
@@ -82,7 +84,7 @@ impl InvalidKind {
             InvalidKind::NotSupported => "FieldValueNotSupported",
             InvalidKind::Forbidden => "FieldValueForbidden",
             InvalidKind::NotFound => "FieldValueNotFound",
-            InvalidKind::TooMany => "FieldValueTooMany",
+            InvalidKind::TooMany | InvalidKind::More(_) => "FieldValueTooMany",
             InvalidKind::TooLong => "FieldValueTooLong",
             InvalidKind::TypeInvalid => "FieldValueTypeInvalid",
         }
@@ -98,7 +100,7 @@ impl InvalidKind {
             InvalidKind::NotSupported => "Unsupported value",
             InvalidKind::Forbidden => "Forbidden",
             InvalidKind::NotFound => "Not found",
-            InvalidKind::TooMany => "Too many",
+            InvalidKind::TooMany | InvalidKind::More(_) => "Too many",
             InvalidKind::TooLong => "Too long",
         }
     }

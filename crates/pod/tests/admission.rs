@@ -74,7 +74,7 @@ fn processor_time() -> Result<Duration, Box<dyn Error>> {
 fn large_and_hostile_bodies_end_soon() {
     const MIB: usize = 1 << 20;
     let unit = |text: &str| text.repeat(MIB / text.len());
-    let keys: String = (0..100_000)
+    let keys: String = (0..40_000)
         .map(|number| format!("\"k{number}\":1,"))
         .collect();
     for (text, is_read) in [
@@ -84,7 +84,11 @@ fn large_and_hostile_bodies_end_soon() {
         (format!("{{{}", unit("\"a\":[],")), false),
         (format!("{{{keys}\"k0\":2}}"), true),
         (format!("{{\"spec\":{{{keys}\"containers\":[]}}}}"), true),
-        (format!("{{{}\"kind\":\"Pod\"}}", unit("\"a\":1,")), true),
+        (format!("{{{}\"kind\":\"Pod\"}}", unit("\"a\":1,")), false),
+        (
+            format!("{{{}\"kind\":\"Pod\"}}", "\"a\":1,".repeat(40_000)),
+            true,
+        ),
         (format!("{{\"data\":{}}}", unit(" ")), false),
         (format!("{{{}}}", unit(" ").repeat(3)), true),
         (unit("- ").repeat(3), false),
@@ -96,7 +100,7 @@ fn large_and_hostile_bodies_end_soon() {
         assert_eq!(read.is_ok(), is_read, "{shown:?}");
         assert!(took < Duration::from_secs(5), "{shown:?} took {took:?}");
         if let Ok(read) = read {
-            assert!(read.warnings.len() <= 100, "{shown:?}");
+            assert!(read.warnings.len() <= 101, "{shown:?}");
         }
     }
 }

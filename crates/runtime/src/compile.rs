@@ -21,6 +21,7 @@ pub(crate) use process::{Command, Process};
 use crate::init::Step;
 use crate::pod::{PodNamespaces, sysctl_path};
 use crate::refuse;
+use crate::seccomp::Filters;
 
 /// A specification that cannot be carried out, whatever the kernel says.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +69,12 @@ pub(crate) struct Program {
 }
 
 /// Compiles.
-pub(crate) fn compile(spec: &Spec, bundle: &Path, pid: PidFrom<'_>) -> Result<Program, SpecError> {
+pub(crate) fn compile(
+    spec: &Spec,
+    bundle: &Path,
+    pid: PidFrom<'_>,
+    filters: &Filters,
+) -> Result<Program, SpecError> {
     if let Some(field) = refuse::unsupported(spec) {
         return Err(SpecError::Unsupported(field));
     }
@@ -82,7 +88,10 @@ pub(crate) fn compile(spec: &Spec, bundle: &Path, pid: PidFrom<'_>) -> Result<Pr
         .ok_or_else(|| SpecError::invalid("root", "is missing"))?;
     let linux = spec.linux().clone().unwrap_or_default();
     let mut warnings = Vec::new();
-    let process = process::compile(described, &mut warnings)?;
+    let mut process = process::compile(described, &mut warnings)?;
+    if let Some(profile) = linux.seccomp() {
+        process.seccomp = Some(filters.of(profile, &mut warnings)?);
+    }
     let command = Command::new(described.args().as_deref().unwrap_or_default(), &process)?;
     let mut membership =
         namespaces::compile(linux.namespaces().as_deref().unwrap_or_default(), pid)?;

@@ -16,6 +16,7 @@ use crate::failure::{CreateError, failed};
 use crate::init::{Finish, ForChild, Init, Message, Part, Place, Reader, Report};
 use crate::pod::Reaper;
 use crate::rootfs::Overlay;
+use crate::seccomp::Filters;
 
 /// What a container is made of.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +42,8 @@ pub struct Create<'a> {
     /// The pidfd of a process whose PID namespace it gets instead of any other, unless the
     /// specification names one by a path.
     pub pid_of: Option<BorrowedFd<'a>>,
+    /// Where compiled seccomp profiles are kept.
+    pub filters: &'a Filters,
 }
 
 impl<'a> Create<'a> {
@@ -95,7 +98,12 @@ fn make(create: &Create<'_>, hold: bool) -> Result<Created, CreateError> {
         RootFs::Directory => None,
         RootFs::Overlay(overlay) => Some(overlay.as_fd()),
     };
-    let program = compile(create.spec, create.bundle, create.pid_from())?;
+    let program = compile(
+        create.spec,
+        create.bundle,
+        create.pid_from(),
+        create.filters,
+    )?;
     let null = null_input()?;
     signals::remember_ignored();
     let (reader, child_end) =

@@ -60,7 +60,8 @@ pub enum CreateError {
     },
     /// The new process ended before it was ready, for want of memory perhaps.
     #[error(
-        "the new process ended before its program began ({exit:?}); is the memory limit too small?"
+        "the new process ended before its program began ({exit:?}); is the memory limit too small, or does \
+         the seccomp profile refuse what that takes (write, capset, prctl, execve)?"
     )]
     Died {
         /// How.

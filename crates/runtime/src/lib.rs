@@ -26,6 +26,7 @@ mod init;
 pub mod pod;
 mod refuse;
 pub mod rootfs;
+mod seccomp;
 
 pub use compile::SpecError;
 pub use container::Container;
@@ -34,3 +35,4 @@ pub use exec::{ExecProcess, Execed, News, Notice};
 pub use failure::{CreateError, ExecError};
 pub use pod::Reaper;
 pub use rootfs::Overlay;
+pub use seccomp::Filters;

@@ -83,23 +83,26 @@ pub fn enter_new(own: PodNamespaces, hostname: Option<&str>) -> Result<(), PodEr
 }
 
 /// Mounts a tmpfs (`nosuid`, `nodev`) on an existing directory, in this process' mount namespace;
-/// its root belongs to that group.
+/// its root belongs to that group. `inodes` limits how many files it holds.
 ///
 /// # Errors
 /// Where the kernel refuses.
 pub fn mount_tmpfs(
     target: &Path,
     size_bytes: Option<u64>,
+    inodes: Option<u64>,
     mode: u32,
     gid: Option<u32>,
 ) -> Result<(), PodError> {
-    let (mode, size, gid) = (
+    let (mode, size, inodes, gid) = (
         format!("{mode:o}"),
         size_bytes.map(|bytes| bytes.to_string()),
+        inodes.map(|count| count.to_string()),
         gid.map(|gid| gid.to_string()),
     );
     let mut options = vec![("mode", mode.as_str())];
     options.extend(size.as_deref().map(|size| ("size", size)));
+    options.extend(inodes.as_deref().map(|count| ("nr_inodes", count)));
     options.extend(gid.as_deref().map(|gid| ("gid", gid)));
     let object = || target.display().to_string();
     let mount = rootfs::new_tmpfs(&options).map_err(failed("make a tmpfs for", object()))?;

@@ -35,7 +35,7 @@ pub(crate) fn unsupported(spec: &Spec) -> Option<&'static str> {
         .or_else(|| process.and_then(|process| first(&of_process(process))))
 }
 
-fn of_linux(linux: &Linux) -> [(bool, &'static str); 11] {
+fn of_linux(linux: &Linux) -> [(bool, &'static str); 10] {
     [
         (
             linux
@@ -51,7 +51,6 @@ fn of_linux(linux: &Linux) -> [(bool, &'static str); 11] {
                 .is_some_and(|list| !list.is_empty()),
             "linux.gidMappings",
         ),
-        (linux.seccomp().is_some(), "linux.seccomp"),
         (
             linux
                 .mount_label()

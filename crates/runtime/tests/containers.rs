@@ -289,12 +289,12 @@ fn a_working_directory_outside_is_refused() {
 fn unsupported_fields_are_refused_by_name() {
     isolated("unsupported_fields_are_refused_by_name", |folder| {
         let mut bed = Bed::new(folder);
-        bed.spec["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ERRNO"});
+        bed.spec["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_NOTIFY"});
         assert!(
             bed.run()
                 .unwrap_err()
                 .to_string()
-                .starts_with("linux.seccomp is not supported")
+                .starts_with("linux.seccomp.defaultAction: SCMP_ACT_NOTIFY is not supported")
         );
         let mut bed = Bed::new(folder);
         bed.spec["linux"]["namespaces"]

@@ -37,6 +37,7 @@ fn held(folder: &Path, change: impl FnOnce(&mut Value)) -> Created {
     fs::create_dir_all(bundle.join("writable")).unwrap();
     let overlay = rootfs::mount_overlay(&bed.lower, &bundle.join("writable")).unwrap();
     let output = null();
+    let filters = outrigger_runtime::Filters::default();
     create(&Create {
         spec: &serde_json::from_value(bed.spec).unwrap(),
         bundle: &bundle,
@@ -47,6 +48,7 @@ fn held(folder: &Path, change: impl FnOnce(&mut Value)) -> Created {
         stderr: output.as_fd(),
         shared_pid: None,
         pid_of: None,
+        filters: &filters,
     })
     .unwrap()
 }

@@ -1,6 +1,7 @@
 //! How does a container start, and how does it end?
 
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use outrigger_runtime::cgroup::{Cgroup, Level};
 use outrigger_sys::clock::boot_ns;
@@ -9,6 +10,7 @@ use outrigger_wire::{EventKind, ExecResult, Refusal, Stamp, Start};
 
 use crate::clock::{MS, stamp};
 use crate::launch::{launch, read};
+use crate::lent;
 use crate::log_file::LogFile;
 use crate::pod::Sandbox;
 use crate::pump::Pump;
@@ -39,6 +41,8 @@ pub(crate) struct Container {
     pub(crate) signalled: bool,
     /// What the commands with a name gave that have ended.
     pub(crate) results: Vec<(String, ExecResult)>,
+    /// The file of its termination message.
+    message: Option<PathBuf>,
     phase: Phase,
 }
 
@@ -83,7 +87,9 @@ impl Container {
             .layout
             .create(path, &resources, Level::Container)
             .map_err(|error| failed(&error))?;
-        match launch(&start, &spec, &cgroup, sandbox, joined) {
+        let message = start.message.clone();
+        let made = message.as_deref().map_or(Ok(()), lent::make);
+        match made.and_then(|()| launch(&start, &spec, &cgroup, sandbox, joined)) {
             Ok(launched) => Ok(Container {
                 serial,
                 id: start.container,
@@ -95,9 +101,12 @@ impl Container {
                 terminal: launched.terminal,
                 signalled: false,
                 results: Vec::new(),
+                message,
                 phase: Phase::Running,
             }),
             Err(mut refusal) => {
+                // What is left of it goes with the Pod.
+                message.as_deref().and_then(|path| lent::remove(path).ok());
                 if let Err(left) = cgroup.remove() {
                     refusal.message = format!("{}; and then: {}", refusal.message, chain(&left));
                 }
@@ -214,6 +223,7 @@ impl Shim {
             container.phase = Phase::Ended;
             (container.stdin, container.terminal) = (None, None);
             let oom_killed = oom_kills > 0;
+            let message = container.message.take();
             self.ledger.note(
                 at,
                 EventKind::Exited {
@@ -221,6 +231,7 @@ impl Shim {
                     code,
                     signal,
                     oom_killed,
+                    message: message.as_deref().map(lent::take),
                 },
             );
         }

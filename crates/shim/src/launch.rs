@@ -56,6 +56,7 @@ pub(crate) fn launch(
         stderr: to_stderr.as_fd(),
         shared_pid: sandbox.reaper.as_ref(),
         pid_of: joined,
+        filters: &sandbox.filters,
     };
     let mut process = outrigger_runtime::launch(&create).map_err(|error| not_started(&error))?;
     let Some(terminal) = process.terminal.take() else {

@@ -11,6 +11,7 @@ mod exec;
 mod home;
 mod launch;
 mod ledger;
+mod lent;
 mod listener;
 mod log_file;
 mod orphans;

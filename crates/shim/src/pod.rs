@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use outrigger_runtime::cgroup::{Cgroup, Layout, Level};
 use outrigger_runtime::pod::{self, PodNamespaces};
-use outrigger_runtime::{Reaper, rootfs};
+use outrigger_runtime::{Filters, Reaper, rootfs};
 use outrigger_sys::clock::boot_ns;
 use outrigger_wire::{Lease, Prepare, Refusal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::clock::MS;
+use crate::lent;
 use crate::refusal::{chain, failed, misplaced};
 
 /// How long processes that a killed shim has left may take to die.
@@ -28,6 +29,8 @@ pub(crate) struct Sandbox {
     /// Whether all of it was made; if not, it can only be released.
     pub(crate) complete: bool,
     pub(crate) cgroup: Cgroup,
+    /// The compiled seccomp profiles of its containers.
+    pub(crate) filters: Filters,
     tmpfs: Vec<PathBuf>,
 }
 
@@ -47,6 +50,7 @@ impl Sandbox {
             lease: prepare.lease,
             complete: false,
             cgroup,
+            filters: Filters::new(prepare.filters.clone()),
             tmpfs: Vec::new(),
         })
     }
@@ -64,9 +68,12 @@ impl Sandbox {
         pod::enter_new(own, prepare.hostname.as_deref()).map_err(|error| failed(&error))?;
         pod::write_sysctls(own, &prepare.sysctls).map_err(|error| failed(&error))?;
         for tmpfs in &prepare.tmpfs {
-            pod::mount_tmpfs(&tmpfs.path, tmpfs.size_bytes, tmpfs.mode, tmpfs.gid)
+            pod::mount_tmpfs(&tmpfs.path, tmpfs.size_bytes, None, tmpfs.mode, tmpfs.gid)
                 .map_err(|error| failed(&error))?;
             self.tmpfs.push(tmpfs.path.clone());
+        }
+        if let Some(lent) = &prepare.lent {
+            lent::lend(lent, &mut self.tmpfs)?;
         }
         if namespaces.pid {
             self.reaper = Some(Reaper::start().map_err(|error| failed(&error))?);

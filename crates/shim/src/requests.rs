@@ -105,6 +105,7 @@ impl Shim {
                 pid: std::process::id(),
                 prepared,
                 containers: self.containers.iter().map(|one| one.id.clone()).collect(),
+                seccomp: true,
             }),
         );
         self.tell(events);

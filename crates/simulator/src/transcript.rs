@@ -77,6 +77,8 @@ fn told(pod: &Pod, fact: &Fact, probed: &mut Probed) -> Option<String> {
         }
         Fact::SandboxFailed { reason, .. } => format!("no sandbox: {reason}"),
         Fact::SandboxLost => "the shim dies".to_owned(),
+        Fact::ShimSilent => "the shim falls silent".to_owned(),
+        Fact::ShimAnswered => "the shim answers again".to_owned(),
         Fact::SourcesChanged => "its sources change".to_owned(),
         Fact::NodeRestarted => "the node restarts".to_owned(),
         Fact::Updated => "the manifest is replaced".to_owned(),
@@ -115,6 +117,7 @@ fn words(pod: &Pod, step: &Step) -> String {
         Step::BeginTeardown { .. } => "teardown begins".to_owned(),
         Step::BeginReset { source } => format!("all start anew, for {}", pod[*source].name),
         Step::FinishReset => "all are down".to_owned(),
+        Step::KillShim => "kill shim".to_owned(),
         Step::ReleaseSandbox => "release sandbox".to_owned(),
     }
 }
@@ -160,7 +163,11 @@ fn changes(pod: &Pod, before: Option<&Status>, status: &Status) -> Vec<String> {
 }
 
 fn condition_words(condition: &Condition) -> String {
-    let holds = if condition.holds { "True" } else { "False" };
+    let holds = match (condition.unknown, condition.holds) {
+        (true, _) => "Unknown",
+        (false, true) => "True",
+        (false, false) => "False",
+    };
     let mut text = format!("{}={holds}", condition.kind);
     if !condition.reason.is_empty() {
         let _ = write!(text, ":{}", condition.reason);

@@ -82,6 +82,23 @@ pub fn bound(bounding: u64) -> Result<(), Errno> {
     Ok(())
 }
 
+/// The bit of `CAP_SYS_ADMIN`.
+pub const SYS_ADMIN: u64 = 1 << 21;
+
+/// Makes permitted capabilities effective again, which a change of user has taken.
+///
+/// # Errors
+/// `EPERM` when they are not permitted.
+pub fn regain(capabilities: u64) -> Result<(), Errno> {
+    let now = thread::capabilities(None)?;
+    let wanted = CapabilitySet::from_bits_retain(capabilities);
+    if now.effective.contains(wanted) {
+        return Ok(());
+    }
+    let effective = now.effective | wanted;
+    thread::set_capabilities(None, CapabilitySets { effective, ..now })
+}
+
 /// Takes these sets, the ambient one too. The bounding set is [`bound`]'s.
 ///
 /// # Errors

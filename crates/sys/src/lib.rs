@@ -19,6 +19,7 @@ pub mod mount;
 pub mod namespace;
 pub mod pidfd;
 pub mod process;
+pub mod seccomp;
 pub mod signals;
 pub mod terminal;
 pub mod vfork;

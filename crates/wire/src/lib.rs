@@ -6,13 +6,14 @@
 
 pub mod checked_line;
 pub mod cri_log;
+mod event;
 mod flow;
 pub mod frame;
 mod message;
 
+pub use event::{Event, EventKind, LedgerEntry, Stamp};
 pub use flow::{Interact, Stats, Stdio, Streams, Usage};
 pub use message::{
-    Call, Connect, Event, EventKind, Exec, ExecResult, Family, Lease, LedgerEntry, LogFile,
-    Message, PodCgroup, Prepare, Refusal, Reply, Request, RootFs, SharedNamespaces, Stage, Stamp,
-    Start, Tmpfs, VERSION,
+    Call, Connect, Exec, ExecResult, Family, Lease, Lent, LogFile, Message, PodCgroup, Prepare,
+    Refusal, Reply, Request, RootFs, SharedNamespaces, Stage, Start, Tmpfs, VERSION,
 };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checked_line::{self, Opened};
+use crate::event::{Event, Stamp};
 use crate::{Interact, Stats, Stdio, Streams};
 
 /// The protocol's version; a shim refuses a node that speaks another.
@@ -104,6 +104,25 @@ pub struct Prepare {
     pub sysctls: Vec<(String, String)>,
     /// How long the Pod may live without a node.
     pub lease: Lease,
+    /// The files that its containers borrow, if they are to lie on tmpfs. An older shim lends them where they
+    /// are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lent: Option<Lent>,
+    /// Where compiled seccomp profiles are kept for all Pods; without one each shim compiles its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filters: Option<PathBuf>,
+}
+
+/// The files that a Pod lends to its containers: on tmpfs, so that what containers write there is bounded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lent {
+    /// A directory of files. They are copied to a tmpfs, which covers it for the shim and all binds of
+    /// containers.
+    pub files: PathBuf,
+    /// A directory that another tmpfs covers, for the files of [`Start::message`].
+    pub messages: PathBuf,
+    /// The limit of each of the two in bytes.
+    pub size_bytes: u64,
 }
 
 /// Which namespaces all containers of the Pod share, as made by its shim. Those that are false
@@ -170,6 +189,10 @@ pub struct Start {
     /// The container whose PID namespace it joins (an ephemeral container's target); it must run.
     #[serde(default)]
     pub join_pid_of: Option<String>,
+    /// The file of its termination message, in [`Lent::messages`]. It is made before the container, empty and
+    /// for everybody to write, and its end is told in `Exited`. An older shim expects the file to be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<PathBuf>,
 }
 
 /// A container's root file system.
@@ -261,6 +284,9 @@ pub enum Reply {
         /// an earlier connection is carried out after this answer.
         #[serde(default)]
         containers: Vec<String>,
+        /// Whether it carries out `linux.seccomp`. One that does not refuses a bundle that has it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        seccomp: bool,
     },
     /// It is done. `warnings` tell what was tried and refused by the kernel for want of a
     /// privilege, and left.
@@ -321,65 +347,4 @@ pub struct ExecResult {
     pub timed_out: bool,
     /// stdout and stderr as they came, cut at the limit; bytes that are not UTF-8 are replaced.
     pub output: String,
-}
-
-/// One point in time on two clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
-    /// Nanoseconds of `CLOCK_BOOTTIME`.
-    pub boot_ns: u64,
-    /// Nanoseconds since the Unix epoch, for people.
-    pub wall_ns: u64,
-}
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// Its number in the ledger, without gaps. A new ledger's first is higher than any of an earlier
-    /// ledger since the machine was booted.
-    pub seq: u64,
-    /// When.
-    pub at: Stamp,
-    /// What.
-    pub kind: EventKind,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EventKind {
-    /// A container's first process runs.
-    Started {
-        /// The container's id.
-        container: String,
-        /// Its process id as the host sees it.
-        pid: u32,
-    },
-    /// A container's first process ended; its output is in the log, and nothing of the container
-    /// runs any more.
-    Exited {
-        /// The container's id.
-        container: String,
-        /// 0–255, or 128 + the signal that killed it.
-        code: i32,
-        /// The signal that killed it.
-        signal: Option<i32>,
-        /// Whether the kernel killed a process of the container for want of memory.
-        oom_killed: bool,
-    },
-}
-
-/// A line of the ledger: one event as JSON. The file is only ever appended to, or replaced by one
-/// without the first lines.
-pub type LedgerEntry = Event;
-
-impl Event {
-    /// The entry of a line of the ledger, which comes without its newline; `None` if it is damaged.
-    #[must_use]
-    pub fn read(line: &[u8]) -> Option<LedgerEntry> {
-        match checked_line::open(line) {
-            Opened::Damaged => None,
-            Opened::Intact(object) => serde_json::from_slice(&object).ok(),
-            Opened::Unchecked(object) => serde_json::from_slice(object).ok(),
-        }
-    }
 }

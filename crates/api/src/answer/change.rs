@@ -1,6 +1,7 @@
 //! How does an object become another?
 
 use outrigger_pod::admission::Object;
+use outrigger_pod::bounds;
 use serde_json::Value;
 
 use super::create::place;
@@ -73,9 +74,7 @@ impl Desk {
             }
             change
         } else {
-            serde_json::from_slice(body).map_err(|error| {
-                Failure::new(Reason::BadRequest, format!("error decoding patch: {error}"))
-            })?
+            super::json_of(body, "error decoding patch")?
         };
         self.change(key, part, options.dry_run, |old| {
             let patched = patch::apply(kind, key.resource, &old.object, &change)?;
@@ -129,6 +128,7 @@ impl Desk {
                 last = Some(kept.object);
                 return Ok(Write::Remove);
             }
+            super::create::check_size(&kept.object)?;
             self.check_growth(key, &old.object, &kept.object)?;
             Ok::<Write, Failure>(Write::Durable(kept.object))
         })?;
@@ -220,9 +220,12 @@ pub(super) fn check_uid(key: &Key, object: &Value, uid: &str) -> Result<(), Fail
 
 /// The body of a server-side apply, which is JSON or YAML, under the name of the path.
 fn applied(key: &Key, options: &WriteOptions, body: &[u8]) -> Result<Value, Failure> {
+    if body.trim_ascii_start().starts_with(b"{") {
+        bounds::json(body).map_err(|excess| super::too_large(&excess))?;
+    }
     let mut change = match serde_json::from_slice::<Value>(body) {
-        Ok(change) => change,
-        Err(_) => {
+        Ok(change @ Value::Object(_)) => change,
+        _ => {
             let read = admission::decode(key.resource, body, options.validation)?;
             typed_value(&read.object)?
         }

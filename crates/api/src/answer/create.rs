@@ -17,6 +17,8 @@ const MOST: usize = 10_000;
 pub const MOST_PODS: usize = 500;
 /// All objects together take no more memory than about that.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
+/// An object is no longer than that as JSON, as on a cluster.
+const MOST_BYTES_EACH: usize = 1_536 * 1_024;
 /// So often another random name is tried.
 const TRIES: usize = 8;
 /// Of the beginning of a random name so much stays, so that with its end it is a label.
@@ -65,15 +67,19 @@ impl Desk {
             return Err(Failure::invalid(resource.kind(), "", &[cause]));
         }
         for attempt in 1.. {
-            let mut object = object.clone();
+            let is_last = !is_random || attempt >= TRIES;
+            let mut next = match is_last {
+                true => std::mem::replace(&mut object, Object::Pod(Box::default())),
+                // Another name may be needed.
+                false => object.clone(),
+            };
             begin(
-                admission::metadata(&mut object),
+                admission::metadata(&mut next),
                 resource,
                 is_random.then_some(start.as_str()),
             )?;
-            match self.create_named(resource, namespace, options.dry_run, object) {
-                Err(failure)
-                    if failure.reason == Reason::AlreadyExists && is_random && attempt < TRIES => {}
+            match self.create_named(resource, namespace, options.dry_run, next) {
+                Err(failure) if failure.reason == Reason::AlreadyExists && !is_last => {}
                 Err(failure) => return Err(failure),
                 Ok((object, more)) => {
                     warnings.extend(more);
@@ -117,6 +123,7 @@ impl Desk {
             _ => None,
         };
         super::refuse_pretence(&key, &object)?;
+        check_size(&object)?;
         let mut rehearsed = None;
         let written = self.store.write(&key, |known| match known {
             Some(_) => Err(Failure::already_exists(resource.plural(), &key.name)),
@@ -243,6 +250,35 @@ impl Desk {
         self.store.write(&key, |known| -> Result<Write, Failure> {
             Ok(known.map_or(Write::Durable(account), |_| Write::Keep))
         })?;
+        Ok(())
+    }
+}
+
+/// Whether an object is short enough to be kept.
+pub(super) fn check_size(object: &Value) -> Result<(), Failure> {
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, object)
+        .map_err(|error| Failure::new(Reason::InternalError, error.to_string()))?;
+    let Length(length) = length;
+    if length <= MOST_BYTES_EACH {
+        return Ok(());
+    }
+    Err(super::too_large(&format_args!(
+        "the object would have {length} bytes as JSON, and {MOST_BYTES_EACH} are the most that is kept: \
+         make several of it, or put files into images or volumes"
+    )))
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl std::io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
 }

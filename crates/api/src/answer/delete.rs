@@ -67,9 +67,7 @@ impl Desk {
     ) -> Result<Answer, Failure> {
         let eviction: Value = match body {
             [] => json!({}),
-            body => serde_json::from_slice(body).map_err(|error| {
-                Failure::new(Reason::BadRequest, format!("reading the Eviction: {error}"))
-            })?,
+            body => super::json_of(body, "reading the Eviction")?,
         };
         let named = text(&eviction, "/metadata/name");
         if !named.is_empty() && named != key.name {
@@ -234,10 +232,7 @@ fn with_body(options: DeleteOptions, body: &[u8]) -> Result<DeleteOptions, Failu
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(options);
     }
-    let said: Value = serde_json::from_slice(body).map_err(|error| {
-        let message = format!("reading the DeleteOptions: {error}");
-        Failure::new(Reason::BadRequest, message)
-    })?;
+    let said = super::json_of(body, "reading the DeleteOptions")?;
     with_said(options, &said)
 }
 

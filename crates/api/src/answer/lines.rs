@@ -12,6 +12,9 @@ use crate::{Change, Failure, Notice, Reason, Watch};
 /// How often a reader that asked for it is told how far it has come.
 pub(super) const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 
+/// After so many objects that are not chosen others have their turn.
+const PASSED: usize = 32;
+
 /// What becomes of a notice before it is sent; `None` leaves it out.
 pub(crate) type Shape = Box<dyn FnMut(Notice) -> Option<Line> + Send>;
 
@@ -116,9 +119,15 @@ impl Lines {
     ///
     /// Cancelling it loses nothing.
     pub async fn next(&mut self) -> Option<Line> {
+        let mut passed = 0;
         while let Some(notice) = self.first.pop_front() {
             if let Some(line) = (self.shape)(notice) {
                 return Some(line);
+            }
+            passed += 1;
+            if passed % PASSED == 0 {
+                // All others would wait for one who chooses little of much.
+                tokio::task::yield_now().await;
             }
         }
         if let Some(line) = self.then.take() {

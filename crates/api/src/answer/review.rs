@@ -1,16 +1,13 @@
 //! May I, and who am I? Whoever gets as far as here is the administrator and may do everything.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Answer;
+use crate::Failure;
 use crate::route::Review;
-use crate::{Failure, Reason};
 
 pub(super) fn answer(review: Review, body: &[u8]) -> Result<Answer, Failure> {
-    let asked: Value = serde_json::from_slice(body).map_err(|error| {
-        let message = format!("reading the review: {error}");
-        Failure::new(Reason::BadRequest, message)
-    })?;
+    let asked = super::json_of(body, "reading the review")?;
     let spec = asked.get("spec").cloned().unwrap_or_else(|| json!({}));
     let (group, kind, status) = match review {
         Review::Access => (

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use outrigger_pod::bounds::{MOST_ITEMS, MOST_VALUES};
 use serde_json::Value;
 
 use super::{bad, said};
@@ -13,6 +14,10 @@ const OPERATIONS_MAX: usize = 10_000;
 
 /// How many bytes copies may add, so that a small patch does not grow without bounds.
 const COPIED_MAX_B: usize = 3 << 20;
+
+/// How many values may be looked at for all operations together, those that move in a list counted as one in 64.
+const WORK_MAX: usize = 2_000_000;
+const MOVED: usize = 64;
 
 /// No deeper than that: what is deeper could not be read from the disk again, and takes a thread's stack.
 const DEPTH_MAX: usize = 100;
@@ -34,12 +39,65 @@ pub(super) fn apply(mut object: Value, patch: &Value) -> Result<Value, Failure> 
             ),
         ));
     }
-    let mut copied_b = 0;
+    let mut bounds = Bounds::default();
     for operation in operations {
         let operation = Operation::read(operation)?;
-        perform(&mut object, &operation, &mut copied_b).map_err(refused)?;
+        perform(&mut object, &operation, &mut bounds).map_err(refused)?;
     }
     Ok(object)
+}
+
+/// What the operations have taken so far.
+#[derive(Default)]
+struct Bounds {
+    copied_b: usize,
+    copied_values: usize,
+    work: usize,
+}
+
+impl Bounds {
+    /// Counts values that are looked at, or moved in a list.
+    fn work(&mut self, values: usize) -> Result<(), String> {
+        self.work = self.work.saturating_add(values);
+        if self.work > WORK_MAX {
+            return Err("the patch moves too much too many times: send several".to_owned());
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, value: &Value) -> Result<Value, String> {
+        let before = self.work;
+        self.depth(value)?;
+        self.copied_values += self.work - before;
+        if self.copied_values > MOST_VALUES {
+            return Err(format!("copies would add more than {MOST_VALUES} values"));
+        }
+        self.copied_b += value.to_string().len();
+        if self.copied_b > COPIED_MAX_B {
+            return Err(format!("copies would add more than {COPIED_MAX_B} bytes"));
+        }
+        Ok(value.clone())
+    }
+
+    /// How deep a value is, which is bounded: it was read within such bounds, or made by operations that were.
+    fn depth(&mut self, value: &Value) -> Result<usize, String> {
+        self.work(1)?;
+        let mut deepest = 0;
+        match value {
+            Value::Array(list) => {
+                for item in list {
+                    deepest = deepest.max(self.depth(item)?);
+                }
+            }
+            Value::Object(map) => {
+                for value in map.values() {
+                    deepest = deepest.max(self.depth(value)?);
+                }
+            }
+            _ => return Ok(0),
+        }
+        Ok(deepest + 1)
+    }
 }
 
 /// An operation that cannot be carried out is the object's fault as much as the patch's: 422.
@@ -85,7 +143,7 @@ impl<'a> Operation<'a> {
     }
 }
 
-fn perform(object: &mut Value, operation: &Operation, copied_b: &mut usize) -> Result<(), String> {
+fn perform(object: &mut Value, operation: &Operation, bounds: &mut Bounds) -> Result<(), String> {
     let Operation {
         name,
         path,
@@ -94,12 +152,12 @@ fn perform(object: &mut Value, operation: &Operation, copied_b: &mut usize) -> R
     } = *operation;
     let wanted = || value.cloned().unwrap_or_default();
     match name {
-        "add" => add(object, path, wanted()).map_err(|why| failed("add", path, &why)),
-        "remove" => remove(object, path)
+        "add" => add(object, path, wanted(), bounds).map_err(|why| failed("add", path, &why)),
+        "remove" => remove(object, path, bounds)
             .map(drop)
             .map_err(|why| failed("remove", path, &why)),
         "replace" => match find_mut(object, path).and_then(|place| {
-            is_shallow(&steps(path)?, value.unwrap_or(&Value::Null))?;
+            is_shallow(&steps(path)?, value.unwrap_or(&Value::Null), bounds)?;
             Ok(place)
         }) {
             Ok(place) => {
@@ -124,18 +182,13 @@ fn perform(object: &mut Value, operation: &Operation, copied_b: &mut usize) -> R
             {
                 return Err(failed("move", from, "it cannot move into itself"));
             }
-            let moved = remove(object, from).map_err(|why| failed("move", from, &why))?;
-            add(object, path, moved).map_err(|why| failed("move", path, &why))
+            let moved = remove(object, from, bounds).map_err(|why| failed("move", from, &why))?;
+            add(object, path, moved, bounds).map_err(|why| failed("move", path, &why))
         }
         _ => {
-            let copied = find(object, from)
-                .map_err(|why| failed("copy", from, &why))?
-                .clone();
-            *copied_b += copied.to_string().len();
-            if *copied_b > COPIED_MAX_B {
-                return Err(format!("copies would add more than {COPIED_MAX_B} bytes"));
-            }
-            add(object, path, copied).map_err(|why| failed("copy", path, &why))
+            let found = find(object, from).map_err(|why| failed("copy", from, &why))?;
+            let copied = bounds.copy(found)?;
+            add(object, path, copied, bounds).map_err(|why| failed("copy", path, &why))
         }
     }
 }
@@ -152,6 +205,9 @@ fn steps(path: &str) -> Result<Vec<String>, String> {
     let Some(path) = path.strip_prefix('/') else {
         return Err("a path begins with '/'".to_owned());
     };
+    if path.bytes().filter(|byte| *byte == b'/').count() > DEPTH_MAX {
+        return Err(format!("a path has at most {DEPTH_MAX} steps"));
+    }
     Ok(path
         .split('/')
         .map(|step| step.replace("~1", "/").replace("~0", "~"))
@@ -189,9 +245,9 @@ fn walk_mut<'a>(object: &'a mut Value, steps: &[String]) -> Result<&'a mut Value
     Ok(place)
 }
 
-fn add(object: &mut Value, path: &str, value: Value) -> Result<(), String> {
+fn add(object: &mut Value, path: &str, value: Value, bounds: &mut Bounds) -> Result<(), String> {
     let steps = steps(path)?;
-    is_shallow(&steps, &value)?;
+    is_shallow(&steps, &value, bounds)?;
     let Some((last, before)) = steps.split_last() else {
         *object = value;
         return Ok(());
@@ -200,10 +256,16 @@ fn add(object: &mut Value, path: &str, value: Value) -> Result<(), String> {
         Value::Object(map) => {
             map.insert(last.clone(), value);
         }
+        Value::Array(list) if list.len() >= MOST_ITEMS => {
+            return Err(format!(
+                "the list has {MOST_ITEMS} items, which is the most"
+            ));
+        }
         Value::Array(list) if last == "-" => list.push(value),
         Value::Array(list) => {
             // Right behind the last element is a place, too.
             let at = index(last, list.len() + 1)?;
+            bounds.work((list.len() - at) / MOVED)?;
             list.insert(at, value);
         }
         _ => return Err("missing value".to_owned()),
@@ -212,8 +274,8 @@ fn add(object: &mut Value, path: &str, value: Value) -> Result<(), String> {
 }
 
 /// Whether a value may stand at the end of these steps.
-fn is_shallow(steps: &[String], value: &Value) -> Result<(), String> {
-    if steps.len() + depth(value) > DEPTH_MAX {
+fn is_shallow(steps: &[String], value: &Value, bounds: &mut Bounds) -> Result<(), String> {
+    if steps.len() + bounds.depth(value)? > DEPTH_MAX {
         return Err(format!(
             "the object would be more than {DEPTH_MAX} levels deep"
         ));
@@ -221,16 +283,7 @@ fn is_shallow(steps: &[String], value: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// How deep a value is, which is bounded: it was read within such bounds, or made by operations that were.
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
-        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
-        _ => 0,
-    }
-}
-
-fn remove(object: &mut Value, path: &str) -> Result<Value, String> {
+fn remove(object: &mut Value, path: &str, bounds: &mut Bounds) -> Result<Value, String> {
     let steps = steps(path)?;
     let Some((last, before)) = steps.split_last() else {
         return Ok(object.take());
@@ -239,6 +292,7 @@ fn remove(object: &mut Value, path: &str) -> Result<Value, String> {
         Value::Object(map) => map.remove(last).ok_or_else(|| "missing value".to_owned()),
         Value::Array(list) => {
             let at = index(last, list.len())?;
+            bounds.work((list.len() - at) / MOVED)?;
             Ok(list.remove(at))
         }
         _ => Err("missing value".to_owned()),

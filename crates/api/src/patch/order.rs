@@ -50,7 +50,13 @@ struct Placed {
     element: Value,
 }
 
-/// Sorts a merged list by the order that the patch gives and the order that the server had.
+/// What the elements of a list are known by, in their order.
+pub(super) fn identities(list: &[Value], key: Option<&str>) -> Vec<Value> {
+    let known = list.iter().filter_map(|element| identity(element, key));
+    known.cloned().collect()
+}
+
+/// Sorts a merged list by the order that the patch gives and the order of the [`identities`] that the server had.
 pub(super) fn arrange(
     merged: Vec<Value>,
     patched: &[Value],
@@ -61,7 +67,7 @@ pub(super) fn arrange(
     if new == New::Last {
         return merged;
     }
-    let (patched, server) = (Places::of(patched, key), Places::of(server, key));
+    let (patched, server) = (Places::of(patched, key), Places::of(server, None));
     let (mut ours, mut theirs): (Vec<Placed>, Vec<Placed>) = merged
         .into_iter()
         .map(|element| Placed {

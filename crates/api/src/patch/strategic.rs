@@ -3,19 +3,40 @@
 //! `$patch: replace|delete|merge` stands in a map or as an element of a list, `$retainKeys` in a map,
 //! `$deleteFromPrimitiveList/FIELD` and `$setElementOrder/FIELD` beside the field.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::order::{New, arrange, identity};
+use super::order::{New, arrange, identities, identity};
 use super::schema::{self, How};
 use super::{bad, take_map};
-use crate::Failure;
+use crate::{Failure, Reason};
 
 const PATCH: &str = "$patch";
 const RETAIN: &str = "$retainKeys";
 const DELETE: &str = "$deleteFromPrimitiveList/";
 const ORDER: &str = "$setElementOrder/";
+
+/// So many elements of lists are looked at for one patch. A patch that names the same element again and again has its
+/// lists merged each time.
+const MOST_WORK: usize = 1_000_000;
+
+/// What a patch may still take.
+#[derive(Default)]
+struct Work(Cell<usize>);
+
+impl Work {
+    fn take(&self, elements: usize) -> Result<(), Failure> {
+        self.0.set(self.0.get().saturating_add(elements));
+        if self.0.get() > MOST_WORK {
+            let message =
+                "the patch merges long lists too many times: name each of their elements once";
+            return Err(Failure::new(Reason::RequestEntityTooLarge, message));
+        }
+        Ok(())
+    }
+}
 
 /// Merges a patch into a map of the named type.
 pub(super) fn merge(
@@ -23,6 +44,15 @@ pub(super) fn merge(
     patch: &Map<String, Value>,
     of: &str,
     new: New,
+) -> Result<(), Failure> {
+    merge_map(target, patch, (of, new), &Work::default())
+}
+
+fn merge_map(
+    target: &mut Map<String, Value>,
+    patch: &Map<String, Value>,
+    (of, new): (&str, New),
+    work: &Work,
 ) -> Result<(), Failure> {
     match directive(patch)? {
         Some("replace") => {
@@ -50,11 +80,17 @@ pub(super) fn merge(
         } else if let Some(field) = key.strip_prefix(ORDER) {
             // A list that the patch has too is put in order when it is merged.
             if !patch.contains_key(field) {
-                reorder(target, field, value, of)?;
+                reorder(target, field, value, (of, work))?;
             }
         } else {
             let order = patch.get(&format!("{ORDER}{key}"));
-            merge_field(target, key, value, Place { of, order, new })?;
+            let place = Place {
+                of,
+                order,
+                new,
+                work,
+            };
+            merge_field(target, key, value, place)?;
         }
     }
     Ok(())
@@ -66,6 +102,7 @@ struct Place<'a> {
     of: &'a str,
     order: Option<&'a Value>,
     new: New,
+    work: &'a Work,
 }
 
 fn merge_field(
@@ -95,7 +132,7 @@ fn merge_field(
             if !is_gone {
                 let old = target.entry(key).or_insert(Value::Null);
                 let mut map = take_map(old);
-                merge(&mut map, inner, to, place.new)?;
+                merge_map(&mut map, inner, (to, place.new), place.work)?;
                 *old = Value::Object(map);
             }
         }
@@ -126,7 +163,8 @@ fn merge_list(
     by: &str,
     place: Place,
 ) -> Result<Vec<Value>, Failure> {
-    let server = old.clone();
+    place.work.take(old.len() + patch.len())?;
+    let server = identities(&old, Some(by));
     let mut merged = old;
     let mut plain = Vec::new();
     let mut gone = HashSet::new();
@@ -178,11 +216,11 @@ fn merge_elements(
         let known = places.get(wanted).and_then(|index| merged.get_mut(*index));
         if let Some(found) = known {
             let mut old = take_map(found);
-            merge(&mut old, map, place.of, place.new)?;
+            merge_map(&mut old, map, (place.of, place.new), place.work)?;
             *found = Value::Object(old);
         } else {
             let mut made = Map::new();
-            merge(&mut made, map, place.of, place.new)?;
+            merge_map(&mut made, map, (place.of, place.new), place.work)?;
             if let Some(known) = made.get(by) {
                 places.insert(known.clone(), merged.len());
             }
@@ -194,6 +232,7 @@ fn merge_elements(
 
 /// Merges a list of plain values as a set.
 fn merge_set(old: Vec<Value>, patch: &[Value], place: Place) -> Result<Vec<Value>, Failure> {
+    place.work.take(old.len() + patch.len())?;
     check_order(patch, place.order, None)?;
     let server = old.clone();
     let mut merged = old;
@@ -220,7 +259,7 @@ fn reorder(
     target: &mut Map<String, Value>,
     field: &str,
     order: &Value,
-    of: &str,
+    (of, work): (&str, &Work),
 ) -> Result<(), Failure> {
     let Value::Array(wanted) = order else {
         return Err(bad(format!("{ORDER}{field} must be a list")));
@@ -231,8 +270,10 @@ fn reorder(
         _ => return Ok(()),
     };
     if let Some(Value::Array(list)) = target.get_mut(field) {
+        work.take(list.len() + wanted.len())?;
         let old = std::mem::take(list);
-        *list = arrange(old.clone(), wanted, &old, by, New::First);
+        let server = identities(&old, by);
+        *list = arrange(old, wanted, &server, by, New::First);
     }
     Ok(())
 }

@@ -321,3 +321,16 @@ fn a_patch_of_twenty_thousand_elements_takes_no_time() {
     let all = merged["metadata"]["finalizers"].as_array().unwrap();
     assert_eq!(all.len(), 30_000);
 }
+
+#[test]
+fn an_element_that_is_named_again_and_again_is_not_merged_without_end() {
+    let named =
+        |n: usize| json!({ "name": "app", "env": [{ "name": format!("NAME_{n}"), "value": "x" }] });
+    let patch = |count: usize| json!({ "spec": { "containers": (0..count).map(named).collect::<Value>() } });
+    let pod = json!({ "spec": { "containers": [{ "name": "app" }] } });
+    let few = strategic(pod.clone(), patch(100));
+    let env = few["spec"]["containers"][0]["env"].as_array().unwrap();
+    assert_eq!(env.len(), 100);
+    let failure = apply(Kind::Strategic, Resource::Pods, &pod, &patch(10_000)).unwrap_err();
+    assert_eq!(failure.reason, Reason::RequestEntityTooLarge);
+}

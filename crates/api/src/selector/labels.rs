@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::MOST_TERMS;
 use crate::{Failure, Reason};
 
 /// A label selector that was understood.
@@ -41,6 +42,9 @@ impl Labels {
         let mut terms = Vec::new();
         while !reader.rest.is_empty() {
             terms.push(reader.term()?);
+            if terms.len() > MOST_TERMS {
+                return Err(super::too_many_terms("label"));
+            }
             reader.skip();
             if reader.rest.is_empty() {
                 break;
@@ -106,9 +110,9 @@ impl<'a> Reader<'a> {
         } else if self.rest.is_empty() || self.rest.starts_with(',') {
             Wish::Exists
         } else if self.take("!=") {
-            Wish::NotIn(self.value()?)
+            Wish::NotIn(BTreeSet::from([self.value()?]))
         } else if self.take("==") || self.take("=") {
-            Wish::In(self.value()?)
+            Wish::In(BTreeSet::from([self.value()?]))
         } else if self.take(">") {
             Wish::Above(self.bound()?)
         } else if self.take("<") {
@@ -130,7 +134,7 @@ impl<'a> Reader<'a> {
         }
         let mut values = BTreeSet::new();
         loop {
-            values.append(&mut self.value()?);
+            values.insert(self.value()?);
             if self.take(")") {
                 return Ok(values);
             }
@@ -140,13 +144,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// One value, which may be empty, in a set of its own.
-    fn value(&mut self) -> Result<BTreeSet<String>, Failure> {
+    /// One value, which may be empty.
+    fn value(&mut self) -> Result<String, Failure> {
         self.skip();
         let value = self.word();
         self.skip();
         if is_value(value) {
-            Ok(BTreeSet::from([value.to_owned()]))
+            Ok(value.to_owned())
         } else {
             Err(self.failure("a label's value"))
         }

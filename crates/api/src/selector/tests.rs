@@ -148,3 +148,22 @@ fn values_may_have_escaped_signs() {
         assert!(Fields::parse(Resource::Pods, bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_selector_has_many_values_but_not_many_terms() {
+    let values: Vec<String> = (0..8_000).map(|number| format!("v{number}")).collect();
+    let all = Labels::parse(&format!("a in ({})", values.join(","))).unwrap();
+    assert!(all.matches(&json!({ "metadata": { "labels": { "a": "v7999" } } })));
+    assert!(!all.matches(&json!({ "metadata": { "labels": { "a": "v8000" } } })));
+    let terms = |term: &str, count: usize| vec![term; count].join(",");
+    assert!(Labels::parse(&terms("!a", 256)).is_ok());
+    let refused = Labels::parse(&terms("!a", 257)).unwrap_err();
+    assert!(
+        refused.message.contains("more than 256 terms"),
+        "{refused:?}"
+    );
+    assert!(Fields::parse(Resource::Pods, &terms("metadata.name!=a", 256)).is_ok());
+    assert!(Fields::parse(Resource::Pods, &terms("metadata.name!=a", 257)).is_err());
+    let long = Labels::parse(&"=".repeat(60_000)).unwrap_err();
+    assert!(long.message.len() < 10_000, "{}", long.message.len());
+}

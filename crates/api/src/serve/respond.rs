@@ -17,6 +17,7 @@ use super::texts::Texts;
 use super::{Edges, Limits, Respond, Terms, serve_with};
 use crate::answer::{Answer, Caller, Front, Lines};
 use crate::route::{self, Ask, PodStream, StreamKind};
+use crate::store::weight;
 use crate::{Cluster, Document, Failure, Key, Reason, Resource, stream};
 
 const JSON: &str = "application/json";
@@ -24,7 +25,7 @@ const JSON: &str = "application/json";
 const GZIP_FROM: usize = 128 * 1024;
 /// All warnings of an answer together.
 const WARNINGS_BYTES: usize = 4 * 1024;
-/// Longer lists are written by another thread: all other clients would wait meanwhile.
+/// Longer lists, and large objects, are written by another thread: all other clients would wait meanwhile.
 const LONG: usize = 100;
 /// One of them, if they are too long together.
 const WARNING_CHARS: usize = 256;
@@ -121,9 +122,13 @@ impl<C: Cluster> Desk<C> {
         body: crate::Body,
         terms: &Arc<Terms>,
     ) -> Result<Response<Body>, Failure> {
-        match &body {
-            crate::Body::List { items, .. } if items.len() > LONG => {}
-            _ => return reader.write(status, &body, terms),
+        let is_long = match &body {
+            crate::Body::List { items, .. } => items.len() > LONG,
+            crate::Body::Made(value) => weight(value) >= GZIP_FROM,
+            crate::Body::Kept(value) => weight(value) >= GZIP_FROM,
+        };
+        if !is_long {
+            return reader.write(status, &body, terms);
         }
         let _turn = self.writer.acquire().await.map_err(broken)?;
         if !terms.texts.ledger().has_room() {

@@ -110,7 +110,8 @@ impl Inner {
         }));
         let done = {
             let mut disk = disk.lock().unwrap_or_else(PoisonError::into_inner);
-            disk.write(&puts, None)
+            // Notes of what has ended need no other room than what was kept for that.
+            disk.write(&puts, None, written.is_empty())
         };
         match done {
             Ok(()) => written

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use rustix::fs::OFlags;
 use serde_json::Value;
 
-use super::{Key, StoreError, Stored};
+use super::problem::{FORMAT_NOW, Problem, advice};
+use super::reserve::Reserve;
+use super::{Key, StoreError, Stored, Trouble};
 use crate::Resource;
 
 /// Objects by `plural/namespace/name`: eight bytes of version, then JSON.
@@ -23,8 +25,6 @@ const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 const FORMAT: &str = "format";
 /// In [`NUMBERS`]: no version beyond this one was ever given away.
 const RESERVED: &str = "versions-reserved-until";
-/// The layout that this program writes.
-const FORMAT_NOW: u64 = 1;
 /// Everything is kept in memory as it is; the database needs only the pages that it is changing.
 const CACHE_BYTES: usize = 256 * 1024;
 
@@ -81,6 +81,8 @@ pub(super) struct Disk {
     database: Option<Database>,
     /// What stood where a failed write may have left something else: written back before anything new is.
     doubtful: Vec<Put>,
+    /// Room for what ends objects, and the file that it is for.
+    spare: Option<(Reserve, PathBuf)>,
 }
 
 impl std::fmt::Debug for Disk {
@@ -103,21 +105,25 @@ impl Disk {
     /// Opens or makes `objects.redb` in this directory.
     pub(super) fn open(directory: &Path) -> Result<(Disk, Loaded), StoreError> {
         let path = directory.join("objects.redb");
-        let failed = |operation, problem: String| StoreError {
+        let failed = |operation, trouble, problem: String| StoreError {
             operation,
             path: Some(path.clone()),
             problem,
+            trouble,
         };
-        prepare(directory, &path).map_err(|error| failed("opening", error.to_string()))?;
-        let file = path.clone();
-        let opener: Opener = Box::new(move || {
-            let mut builder = Database::builder();
-            builder
-                .set_cache_size(CACHE_BYTES)
-                .set_check_integrity_on_open(true);
-            builder.create(&file)
-        });
-        Disk::with(opener).map_err(|problem| failed("opening", advice(problem)))
+        prepare(directory, &path)
+            .map_err(|error| failed("opening", Trouble::of(&error), error.to_string()))?;
+        let mut spare = Reserve::open(directory);
+        let opened = loop {
+            match Disk::with(opener(&path)) {
+                Err(Problem::Full(_)) if spare.release(&path) => {}
+                opened => break opened,
+            }
+        };
+        let (mut disk, loaded) =
+            opened.map_err(|problem| failed("opening", problem.trouble(), advice(problem)))?;
+        disk.spare = Some((spare, path));
+        Ok((disk, loaded))
     }
 
     /// Opens a database that is opened like that.
@@ -128,12 +134,35 @@ impl Disk {
             opener,
             database: Some(database),
             doubtful: Vec::new(),
+            spare: None,
         };
         Ok((disk, loaded))
     }
 
-    /// Puts changes on the disk, all or none. When this returns `Ok` they outlive everything.
-    pub(super) fn write(&mut self, puts: &[Put], reserve: Option<u64>) -> Result<(), Problem> {
+    /// Puts changes on the disk, all or none. When this returns `Ok` they outlive everything. On a full disk what `ends`
+    /// an object is written where room was kept for it.
+    pub(super) fn write(
+        &mut self,
+        puts: &[Put],
+        reserve: Option<u64>,
+        ends: bool,
+    ) -> Result<(), Problem> {
+        loop {
+            let written = self.try_write(puts, reserve);
+            let Some((spare, path)) = &mut self.spare else {
+                return written;
+            };
+            let is_full = matches!(written, Err(Problem::Full(_)));
+            if written.is_ok() {
+                spare.mend();
+            }
+            if !(is_full && ends && spare.release(path)) {
+                return written;
+            }
+        }
+    }
+
+    fn try_write(&mut self, puts: &[Put], reserve: Option<u64>) -> Result<(), Problem> {
         let database = match self.database.take() {
             Some(database) => database,
             None => (self.opener)()?,
@@ -159,6 +188,17 @@ impl Disk {
     }
 }
 
+fn opener(file: &Path) -> Opener {
+    let file = file.to_owned();
+    Box::new(move || {
+        let mut builder = Database::builder();
+        builder
+            .set_cache_size(CACHE_BYTES)
+            .set_check_integrity_on_open(true);
+        builder.create(&file)
+    })
+}
+
 /// A process that was killed while it started another one has left the database's lock to that one for
 /// the moment until it calls `execve`, so that it is in use is believed only after a while.
 fn open_alone(opener: &Opener) -> Result<Database, redb::DatabaseError> {
@@ -170,88 +210,6 @@ fn open_alone(opener: &Opener) -> Result<Database, redb::DatabaseError> {
             }
             result => return result,
         }
-    }
-}
-
-/// What the database said.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Problem {
-    #[error("it is in use by another process")]
-    InUse,
-    #[error("{0}")]
-    Failed(String),
-    #[error("it is damaged: {0}")]
-    Damaged(String),
-    #[error(
-        "it was written by a newer version of this program (layout {0}, this one knows {FORMAT_NOW})"
-    )]
-    Newer(u64),
-}
-
-impl From<redb::DatabaseError> for Problem {
-    fn from(error: redb::DatabaseError) -> Problem {
-        match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => Problem::InUse,
-            redb::DatabaseError::Storage(storage) => storage.into(),
-            other => Problem::Damaged(other.to_string()),
-        }
-    }
-}
-
-impl From<redb::StorageError> for Problem {
-    fn from(error: redb::StorageError) -> Problem {
-        match error {
-            redb::StorageError::Corrupted(what) => Problem::Damaged(what),
-            // What is no database at all is said like that.
-            redb::StorageError::Io(error)
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
-                ) =>
-            {
-                Problem::Damaged(error.to_string())
-            }
-            other => Problem::Failed(other.to_string()),
-        }
-    }
-}
-
-impl From<redb::TransactionError> for Problem {
-    fn from(error: redb::TransactionError) -> Problem {
-        match error {
-            redb::TransactionError::Storage(storage) => storage.into(),
-            other => Problem::Failed(other.to_string()),
-        }
-    }
-}
-
-impl From<redb::TableError> for Problem {
-    fn from(error: redb::TableError) -> Problem {
-        match error {
-            redb::TableError::Storage(storage) => storage.into(),
-            other => Problem::Damaged(other.to_string()),
-        }
-    }
-}
-
-impl From<redb::CommitError> for Problem {
-    fn from(error: redb::CommitError) -> Problem {
-        match error {
-            redb::CommitError::Storage(storage) => storage.into(),
-            other => Problem::Failed(other.to_string()),
-        }
-    }
-}
-
-/// What to do about a database that cannot be opened.
-fn advice(problem: Problem) -> String {
-    match problem {
-        Problem::Damaged(_) => format!(
-            "{problem}; restore it from a backup, or move it away and start with --accept-empty-store: then Pods go \
-             on as they are recorded, and ConfigMaps and Secrets are lost"
-        ),
-        Problem::InUse => format!("{problem}; only one daemon can use a root directory"),
-        Problem::Failed(_) | Problem::Newer(_) => problem.to_string(),
     }
 }
 

@@ -29,7 +29,9 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        drop(std::fs::remove_file(self.0.join("objects.redb")));
+        for file in ["objects.redb", "reserve"] {
+            drop(std::fs::remove_file(self.0.join(file)));
+        }
         drop(std::fs::remove_dir(&self.0));
     }
 }

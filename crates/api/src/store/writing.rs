@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::disk::{self, Put};
 use super::memory::{Entry, Memory};
+use super::problem::Problem;
 use super::{Inner, Key, StoreError, Stored};
 
 /// So many versions are reserved on the disk at once.
@@ -38,19 +39,21 @@ impl Inner {
         before: Option<Entry>,
         object: Value,
     ) -> Result<Stored, StoreError> {
+        // What is deleted ends, and then there is more room.
+        let ends = object["metadata"]["deletionTimestamp"].is_string();
         let same = before.filter(|entry| is_same(&entry.stored.object, &object));
         match same {
             Some(entry) if entry.is_on_disk => Ok(entry.stored),
             Some(entry) => {
                 let bytes = disk::encode(entry.stored.version, &object);
-                self.write_disk(&[Put::object(key, Some(bytes))], None)?;
+                self.write_disk(&[Put::object(key, Some(bytes))], None, ends)?;
                 self.memory().mark_on_disk(key);
                 Ok(entry.stored)
             }
             None => {
                 let (version, reserve) = self.begin();
                 let bytes = disk::encode(version, &object);
-                self.write_disk(&[Put::object(key, Some(bytes))], reserve)?;
+                self.write_disk(&[Put::object(key, Some(bytes))], reserve, ends)?;
                 let stored = self.memory().put(key.clone(), object, Some(version));
                 self.announce();
                 Ok(stored)
@@ -63,16 +66,16 @@ impl Inner {
         let (version, reserve) = self.begin();
         let mut puts = vec![Put::object(key, None)];
         puts.extend(note);
-        self.write_disk(&puts, reserve)?;
+        self.write_disk(&puts, reserve, true)?;
         self.memory().remove(key, version);
         self.announce();
         Ok(())
     }
 
-    fn write_disk(&self, puts: &[Put], reserve: Option<u64>) -> Result<(), StoreError> {
+    fn write_disk(&self, puts: &[Put], reserve: Option<u64>, ends: bool) -> Result<(), StoreError> {
         if let Some(disk) = &self.disk {
             let mut disk = disk.lock().unwrap_or_else(PoisonError::into_inner);
-            disk.write(puts, reserve)
+            disk.write(puts, reserve, ends)
                 .map_err(|problem| self.failed(&problem))?;
         }
         self.reserved(reserve);
@@ -101,7 +104,8 @@ impl Inner {
         };
         if let Some(disk) = &self.disk {
             let mut disk = disk.lock().unwrap_or_else(PoisonError::into_inner);
-            disk.write(&[], Some(until))
+            // Nothing could be shown any more without it.
+            disk.write(&[], Some(until), true)
                 .map_err(|problem| self.failed(&problem))?;
         }
         self.reserved(Some(until));
@@ -113,11 +117,12 @@ impl Inner {
         memory.reserved = memory.reserved.max(until.unwrap_or(0));
     }
 
-    pub(super) fn failed(&self, problem: &disk::Problem) -> StoreError {
+    pub(super) fn failed(&self, problem: &Problem) -> StoreError {
         StoreError {
             operation: "writing",
             path: self.path.clone(),
             problem: problem.to_string(),
+            trouble: problem.trouble(),
         }
     }
 

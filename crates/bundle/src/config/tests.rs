@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::seccomp::Confinement;
 use crate::user::User;
 use crate::{HostFacts, ImageConfig, Namespaces, Paths, VolumeMount, fixture};
 use outrigger_pod::{Pod, Slot};
@@ -42,6 +43,7 @@ fn made(image: &ImageConfig, change: impl FnOnce(&mut Pod)) -> Result<Spec, Bund
         hostname: "p",
         host: &HostFacts::default(),
         namespaces: &Namespaces::default(),
+        confinement: Confinement::Unconfined,
         cgroup: "/outrigger/pod/c",
     })
 }

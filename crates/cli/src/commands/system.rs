@@ -69,6 +69,7 @@ async fn info(client: &Client, places: &Places, as_json: bool) -> Result<u8, Fai
             phases.insert(phase.to_owned(), (count + 1).into());
         }
         facts["left"] = pods.iter().filter_map(left).collect();
+        facts["silent"] = pods.iter().filter_map(silent).collect();
         facts["pods"] = pods.len().into();
         facts["phases"] = phases.into();
         let metrics = client.text(Ask::get(Place::path("/metrics"))).await?;
@@ -108,6 +109,16 @@ fn left(pod: &Value) -> Option<Value> {
     })
 }
 
+/// A Pod whose shim does not answer, and what that means.
+fn silent(pod: &Value) -> Option<Value> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut conditions = pod["status"]["conditions"].as_array()?.iter();
+    let unknown = conditions.find(|one| one["reason"] == "ShimUnresponsive")?;
+    let (namespace, name) = (&pod["metadata"]["namespace"], &pod["metadata"]["name"]);
+    let (namespace, name) = (text(namespace), text(name));
+    Some(format!("{namespace}/{name}: {}", text(&unknown["message"])).into())
+}
+
 /// The facts for people.
 fn told(facts: &Value) -> String {
     let text = |name: &str| facts[name].as_str().unwrap_or_default().to_owned();
@@ -136,6 +147,9 @@ fn told(facts: &Value) -> String {
         let left = facts["left"].as_array().into_iter().flatten();
         let left = left.map(|pod| pod.as_str().unwrap_or_default().to_owned());
         lines.extend(left.map(|pod| ("Not taken up", pod)));
+        let silent = facts["silent"].as_array().into_iter().flatten();
+        let silent = silent.map(|pod| pod.as_str().unwrap_or_default().to_owned());
+        lines.extend(silent.map(|pod| ("Not answering", pod)));
         if let Some(bytes) = facts["memoryBytes"].as_f64() {
             lines.push(("Memory", format!("{:.1} MiB", bytes / f64::from(1 << 20))));
         }

@@ -85,6 +85,12 @@ impl Memory {
                 kind,
                 outcome,
             } => self.probed(telling, *slot, *attempt, *kind, outcome),
+            Fact::ShimSilent => Some(Told {
+                slot: None,
+                text: "its shim does not answer: nobody can tell how it is".to_owned(),
+                weight: Weight::Warning,
+            }),
+            Fact::ShimAnswered => pod("its shim answers again".to_owned()),
             Fact::DeleteRequested { grace_s: None } => pod("deletion is asked for".to_owned()),
             Fact::DeleteRequested { grace_s: Some(0) } => {
                 pod("deletion is asked for, without grace".to_owned())
@@ -125,6 +131,11 @@ impl Memory {
                 )
             }
             Step::Kill { slot, .. } => warning(*slot, format!("SIGKILL sent ({because})")),
+            Step::KillShim => Some(Told {
+                slot: None,
+                text: format!("its shim is killed, and everything with it ({because})"),
+                weight: Weight::Warning,
+            }),
             Step::BeginTeardown { ending, grace_ms } => {
                 let text = format!("ends: {because}; grace period {}", seconds(*grace_ms));
                 let weight = if *ending == Ending::MainsDone {

@@ -9,6 +9,7 @@ use outrigger_api::{
 };
 use outrigger_pod::PodUid;
 use outrigger_wire::{Family, Interact};
+use rustix::fs::StatVfsMountFlags;
 use serde_json::Value;
 
 use super::counts::Counts;
@@ -145,7 +146,8 @@ impl Ward {
         };
         let mut problem = String::new();
         for (family, host) in [(Family::V4, "127.0.0.1"), (Family::V6, "::1")] {
-            let socket = shim.socket(family).await.map_err(refused)?;
+            let socket = shim.unless_silent(shim.socket(family)).await;
+            let socket = socket.map_err(refused)?;
             match streams::connect(socket, host, port).await {
                 Ok(stream) => return Ok(stream),
                 // The first is told: hardly anybody listens on the other only.
@@ -268,6 +270,9 @@ impl Cluster for Ward {
     fn unready(&self) -> Vec<String> {
         // The API is served only after the Pods were adopted; what can be amiss then is the disk.
         match rustix::fs::statvfs(&self.root) {
+            Ok(disk) if disk.f_flag.contains(StatVfsMountFlags::RDONLY) => {
+                vec![format!("{} is mounted read-only", self.root.display())]
+            }
             Ok(disk) if disk.f_bavail == 0 => vec![format!("{} is full", self.root.display())],
             Ok(_) => Vec::new(),
             Err(errno) => vec![format!("{} cannot be read: {errno}", self.root.display())],

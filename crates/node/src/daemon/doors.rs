@@ -73,7 +73,7 @@ impl Doors {
                 };
                 let house = Arc::clone(&front);
                 tokio::spawn(async move { house.keep_house().await });
-                outrigger_api::serve(front, edges, Limits::default(), stop).await;
+                outrigger_api::serve(front, edges, limits(), stop).await;
                 Ok(())
             });
             // What still waits in a task, such as a log's follower, is of no use any more.
@@ -110,6 +110,20 @@ impl Doors {
         if let Err(error) = std::fs::remove_file(&self.socket) {
             tracing::warn!("remove {}: {error}", self.socket.display());
         }
+    }
+}
+
+/// As many connections as this process may open files for, some of them for root's own commands.
+fn limits() -> Limits {
+    let usual = Limits::default();
+    let files = usize::try_from(crate::open_files::connections()).unwrap_or(usize::MAX);
+    let strangers = usual.strangers.min(files / 3);
+    let connections = usual.connections.min(files - strangers);
+    Limits {
+        strangers,
+        connections,
+        connections_reserved: usual.connections_reserved.min(connections / 4),
+        ..usual
     }
 }
 

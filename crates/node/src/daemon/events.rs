@@ -80,6 +80,15 @@ pub(crate) fn of_fact(pod: &Pod, fact: &Fact) -> Vec<Incident> {
             "SandboxChanged",
             "Pod sandbox changed, it will be killed and re-created.",
         )],
+        Fact::ShimSilent => vec![Incident::warning(
+            "ShimUnresponsive",
+            "The pod's shim does not answer: nobody can tell how its containers are. Nothing is done to them; \
+             the pod can be deleted.",
+        )],
+        Fact::ShimAnswered => vec![Incident::normal(
+            "ShimResponsive",
+            "The pod's shim answers again",
+        )],
         Fact::Started { slot, .. } => {
             let name = &pod[*slot].name;
             vec![
@@ -110,20 +119,7 @@ pub(crate) fn of_fact(pod: &Pod, fact: &Fact) -> Vec<Incident> {
             .map(|incident| incident.of(pod, *slot))
             .into_iter()
             .collect(),
-        Fact::Resized { slot, result, .. } => {
-            let name = &pod[*slot].name;
-            let incident = match result {
-                Ok(()) => Incident::normal(
-                    "ResizeCompleted",
-                    format!("Pod resize completed: container {name}"),
-                ),
-                Err(problem) => Incident::warning(
-                    "ResizeError",
-                    format!("Pod resize failed: container {name}: {problem}"),
-                ),
-            };
-            vec![incident.of(pod, *slot)]
-        }
+        Fact::Resized { slot, result, .. } => vec![of_resize(pod, *slot, result)],
         // The rest is told by the status, or is nothing that people ask for.
         Fact::HookEnded { result: Ok(()), .. }
         | Fact::SandboxReady
@@ -134,6 +130,21 @@ pub(crate) fn of_fact(pod: &Pod, fact: &Fact) -> Vec<Incident> {
         | Fact::NodeRestarted
         | Fact::DeleteRequested { .. } => Vec::new(),
     }
+}
+
+fn of_resize(pod: &Pod, slot: Slot, result: &Result<(), String>) -> Incident {
+    let name = &pod[slot].name;
+    let incident = match result {
+        Ok(()) => Incident::normal(
+            "ResizeCompleted",
+            format!("Pod resize completed: container {name}"),
+        ),
+        Err(problem) => Incident::warning(
+            "ResizeError",
+            format!("Pod resize failed: container {name}: {problem}"),
+        ),
+    };
+    incident.of(pod, slot)
 }
 
 fn of_step(pod: &Pod, step: &Step, because: &Because) -> Vec<Incident> {
@@ -151,6 +162,10 @@ fn of_step(pod: &Pod, step: &Step, because: &Because) -> Vec<Incident> {
         } => vec![Incident::normal(
             "DeadlineExceeded",
             "Pod was active on the node longer than the specified deadline",
+        )],
+        Step::KillShim => vec![Incident::warning(
+            "Killing",
+            "Killing the pod's shim, which does not answer, and all containers with it",
         )],
         Step::BeginReset { source } => {
             let text = format!("Restarting all containers of the pod: {because}");

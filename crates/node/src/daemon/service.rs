@@ -1,7 +1,7 @@
 //! How is it a good service? One daemon a root, and the service manager is told how things stand.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use outrigger_api::{Resource, Store};
 use rustix::io::Errno;
 use sd_notify::NotifyState;
+use serde_json::Value;
 
 use crate::lock::{lock_alone, open_lock};
 
@@ -41,8 +42,11 @@ impl Lock {
             }
             Err(errno) => return Err(failed(errno.into())),
         }
-        file.set_len(0)
-            .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()))
+        let pid = format!("{}\n", std::process::id());
+        // Over what is there, whose blocks a full disk has already.
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| file.write_all(pid.as_bytes()))
+            .and_then(|()| file.set_len(pid.len() as u64))
             .map_err(failed)?;
         Ok(Lock { _file: file })
     }
@@ -85,11 +89,24 @@ impl Service {
             let running = pods
                 .iter()
                 .filter(|pod| pod.object["status"]["phase"] == "Running");
-            let status = format!("{} pods, {} of them running", pods.len(), running.count());
+            let mut status = format!("{} pods, {} of them running", pods.len(), running.count());
+            let silent = pods.iter().filter(|pod| is_silent(&pod.object)).count();
+            if silent > 0 {
+                status.push_str(&format!("; the shims of {silent} do not answer"));
+            }
             tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
             tokio::time::sleep(watchdog / 2).await;
         }
     }
+}
+
+/// Whether nobody can tell how a Pod is, as its shim does not answer.
+fn is_silent(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|one| one["type"] == "Ready" && one["reason"] == "ShimUnresponsive")
 }
 
 fn tell(states: &[NotifyState<'_>]) {

@@ -101,6 +101,7 @@ async fn answer(listener: UnixListener, refusals: u32, asked: Arc<AtomicU32>) {
                     pid: 1,
                     prepared: true,
                     containers: Vec::new(),
+                    seccomp: true,
                 }),
                 Request::Signal { .. } | Request::Kill { .. } => {
                     let refused = asked.fetch_add(1, Ordering::SeqCst) < refusals;

@@ -156,12 +156,7 @@ impl Life {
     /// Plans, and takes up the steps, until there is nothing to do but wait.
     pub(super) fn turn(&mut self, observer: &mut dyn Observer) {
         let now = now();
-        if self.held {
-            // Nobody knows how it is now, so it is shown as it was.
-            let Plan { status, .. } = plan(&self.pod, &self.seen, now);
-            self.publish(observer, now, status);
-        }
-        if self.held || self.over.is_some() {
+        if self.over.is_some() {
             self.wake = None;
             return self.mend_record();
         }
@@ -173,6 +168,12 @@ impl Life {
             } = plan(&self.pod, &self.seen, now);
             self.publish(observer, now, status);
             self.wake = wake;
+            // Nobody knows how a Pod is whose shim has not been reached: nothing is done to it but to end
+            // the shim.
+            let steps = steps.into_iter();
+            let steps: Vec<_> = steps
+                .filter(|(step, _)| !self.held || *step == Step::KillShim)
+                .collect();
             if steps.is_empty() {
                 break;
             }

@@ -231,6 +231,7 @@ fn slot_of(step: &Step) -> Option<Slot> {
         Step::PrepareSandbox
         | Step::BeginTeardown { .. }
         | Step::FinishReset
+        | Step::KillShim
         | Step::ReleaseSandbox => None,
     }
 }

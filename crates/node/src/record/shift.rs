@@ -12,6 +12,7 @@ pub(crate) fn shift(seen: &mut Seen, by_ns: i64) {
         teardown,
         reset,
         sources_changed: _,
+        silence,
     } = seen;
     let to = |time: &mut Time| time.0 = time.0.saturating_add_signed(by_ns);
     to(accepted);
@@ -25,6 +26,11 @@ pub(crate) fn shift(seen: &mut Seen, by_ns: i64) {
     if let Some(deletion) = deletion {
         to(&mut deletion.at);
         to(&mut deletion.deadline);
+        deletion.forced.iter_mut().for_each(&to);
+    }
+    if let Some(silence) = silence {
+        to(&mut silence.since);
+        silence.killed.iter_mut().for_each(&to);
     }
     teardown.iter_mut().for_each(|it| to(&mut it.began));
     reset.iter_mut().for_each(|it| to(&mut it.began));

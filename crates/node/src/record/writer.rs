@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::open_files::Stay;
 use crate::record::Complain;
 
 /// After a failure, the time until it is tried again.
@@ -56,8 +57,23 @@ struct State {
 #[derive(Debug, Default)]
 struct Target {
     open: Option<File>,
+    /// The right to stay open until there is more to be written.
+    stay: Option<Stay>,
     /// What a process that was killed left behind this is no whole line.
     good: u64,
+}
+
+impl Target {
+    /// There is no more for now. The file, which has so many bytes, is closed if others need the descriptor.
+    fn rest(&mut self, size: u64) {
+        if self.open.is_some() && self.stay.is_none() {
+            self.stay = Stay::take();
+        }
+        if self.stay.is_none() {
+            self.open = None;
+            self.good = size;
+        }
+    }
 }
 
 impl std::fmt::Debug for Writer {
@@ -76,7 +92,11 @@ impl Writer {
         Writer {
             path,
             state: Mutex::new(state),
-            file: Mutex::new(Target { open: None, good }),
+            file: Mutex::new(Target {
+                open: None,
+                stay: None,
+                good,
+            }),
             written: watch::Sender::new(0),
             complain,
         }
@@ -138,6 +158,7 @@ impl Writer {
             let (orders, given) = {
                 let mut state = self.lock();
                 if state.orders.is_empty() {
+                    file.rest(state.size);
                     state.busy = false;
                     return;
                 }
@@ -170,7 +191,7 @@ impl Writer {
                 }
                 Order::Remove => {
                     (gathered, sync) = (Vec::new(), false);
-                    file.open = None;
+                    (file.open, file.stay) = (None, None);
                     self.lock().removed = Some(remove(&self.path));
                 }
             }

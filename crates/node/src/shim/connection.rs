@@ -17,6 +17,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::shim::CallError;
+use crate::shim::hearing::Hearing;
 use crate::shim::reaching::{kill_peer, peer};
 
 /// A good answer with the descriptors that came beside it.
@@ -41,6 +42,7 @@ pub(crate) struct Connection {
     frames: mpsc::UnboundedSender<Vec<u8>>,
     waiting: Waiting,
     next_id: AtomicU64,
+    hearing: Arc<Hearing>,
     stream: Arc<UnixStream>,
     tasks: [tokio::task::JoinHandle<()>; 2],
 }
@@ -62,8 +64,14 @@ impl Connection {
         let waiting: Waiting = Arc::new(Mutex::new(Some(Waiters::default())));
         let (events, receiver) = mpsc::unbounded_channel();
         let (frames, outgoing) = mpsc::unbounded_channel();
+        let hearing = Arc::new(Hearing::new());
+        let incoming = Incoming {
+            waiting: Arc::clone(&waiting),
+            hearing: Arc::clone(&hearing),
+            events,
+        };
         let tasks = [
-            tokio::spawn(read(Arc::clone(&stream), Arc::clone(&waiting), events)),
+            tokio::spawn(read(Arc::clone(&stream), incoming)),
             tokio::spawn(write(Arc::clone(&stream), outgoing)),
         ];
         Ok((
@@ -71,6 +79,7 @@ impl Connection {
                 frames,
                 waiting,
                 next_id: AtomicU64::new(1),
+                hearing,
                 stream,
                 tasks,
             },
@@ -92,13 +101,23 @@ impl Connection {
     ) -> Result<(Answered, oneshot::Receiver<i32>, u64), CallError> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, ended) = oneshot::channel();
+        let mut given_up = GivenUp {
+            connection: self,
+            call: Some(id),
+        };
         let answered = self.ask(id, request, Some(sender)).await;
+        given_up.call = None;
         if answered.is_err()
             && let Some(waiters) = &mut *lock(&self.waiting)
         {
             waiters.ends.remove(&id);
         }
         Ok((answered?, ended, id))
+    }
+
+    /// What is known of its answers.
+    pub(super) fn hearing(&self) -> &Hearing {
+        &self.hearing
     }
 
     /// The process at the other end, if it is there.
@@ -149,6 +168,31 @@ impl Connection {
     }
 }
 
+/// Takes back what was asked for by somebody who does not wait for the answer any more: it must not begin
+/// when nobody is there to see it.
+struct GivenUp<'c> {
+    connection: &'c Connection,
+    call: Option<u64>,
+}
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        let Some(call) = self.call else { return };
+        if let Some(waiters) = &mut *lock(&self.connection.waiting) {
+            waiters.replies.remove(&call);
+            waiters.ends.remove(&call);
+        }
+        self.connection.cancel(call);
+    }
+}
+
+/// Where what comes goes.
+struct Incoming {
+    waiting: Waiting,
+    hearing: Arc<Hearing>,
+    events: mpsc::UnboundedSender<Event>,
+}
+
 fn lock(waiting: &Waiting) -> MutexGuard<'_, Option<Waiters>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -172,11 +216,17 @@ async fn write(stream: Arc<UnixStream>, mut frames: mpsc::UnboundedReceiver<Vec<
 
 /// Reads until the connection ends. Whatever goes wrong, it is the end of the connection: the
 /// calls that wait are told so by their senders being dropped.
-async fn read(stream: Arc<UnixStream>, waiting: Waiting, events: mpsc::UnboundedSender<Event>) {
+async fn read(stream: Arc<UnixStream>, incoming: Incoming) {
+    let Incoming {
+        waiting,
+        hearing,
+        events,
+    } = incoming;
     let mut decoder = Decoder::default();
     let mut sockets = VecDeque::new();
     let mut buffer = vec![0; 16 << 10];
     while let Ok(count) = receive(&stream, &mut buffer, &mut sockets).await {
+        hearing.hears();
         decoder.push(&buffer[..count]);
         let mut sound = count > 0;
         while sound {

@@ -2,13 +2,15 @@
 
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use outrigger_wire::{Event, LedgerEntry, Reply, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::own_file;
@@ -55,18 +57,21 @@ impl Shim {
             version: outrigger_wire::VERSION,
             resume_after,
         };
-        let (prepared, containers) = match connection.call(hello).await {
+        let (prepared, containers, confines) = match connection.call(hello).await {
             Ok((
                 Reply::Hello {
                     prepared,
                     containers,
+                    seccomp,
                     ..
                 },
                 _,
-            )) => (prepared, containers),
+            )) => (prepared, containers, seccomp),
             Ok(_) => return Err(Reaching::Stranger("it does not greet".to_owned())),
             // Whether it is gone or only hung up shows when it is asked again.
-            Err(CallError::Gone | CallError::Late { .. } | CallError::Unfitting) => {
+            Err(
+                CallError::Gone | CallError::Silent | CallError::Late { .. } | CallError::Unfitting,
+            ) => {
                 return Err(Reaching::Busy);
             }
             Err(error @ CallError::Refused(_)) => {
@@ -77,7 +82,9 @@ impl Shim {
         // whatever is asked then.
         match connection.call(Request::CancelExec { call: 0 }).await {
             Ok(_) | Err(CallError::Refused(_)) => {}
-            Err(CallError::Gone | CallError::Late { .. } | CallError::Unfitting) => {
+            Err(
+                CallError::Gone | CallError::Silent | CallError::Late { .. } | CallError::Unfitting,
+            ) => {
                 return Err(Reaching::Busy);
             }
         }
@@ -86,7 +93,10 @@ impl Shim {
             missed.push(event);
         }
         Ok(Greeted {
-            shim: Shim { connection },
+            shim: Shim {
+                connection,
+                confines,
+            },
             prepared,
             containers,
             missed,
@@ -136,6 +146,36 @@ fn dial(socket: &Path) -> Result<OwnedFd, Errno> {
 /// one that takes nobody any more, as it is stopped and its queue is full, is left alone.
 pub(crate) fn kill_listener(socket: &Path) -> Option<i32> {
     kill_peer(dial(socket).ok()?)
+}
+
+/// The process of a Pod's shim that may take nobody any more: it holds the Pod's ledger locked as long as
+/// it lives. Gives its process id, too.
+pub(crate) fn holder(ledger: &Path) -> Option<(OwnedFd, i32)> {
+    let inode = std::fs::metadata(ledger).ok()?.ino();
+    let pid = locked_by(&std::fs::read_to_string("/proc/locks").ok()?, inode)?;
+    let process = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+    // A file system other than the ledger's may have such an inode too, and a number may become another
+    // process' in between: it is the one whose command line names the ledger, and that still holds it.
+    let command = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let names = |argument: &[u8]| argument == ledger.as_os_str().as_bytes();
+    let again = locked_by(&std::fs::read_to_string("/proc/locks").ok()?, inode);
+    let is_shim = command.split(|byte| *byte == 0).any(names);
+    (is_shim && again == Some(pid)).then_some((process, pid))
+}
+
+/// Who holds the file with this inode number alone, by the text of `/proc/locks`:
+/// `1: FLOCK  ADVISORY  WRITE 708 08:01:1234 0 EOF`.
+fn locked_by(locks: &str, inode: u64) -> Option<i32> {
+    let inode = inode.to_string();
+    let held = locks.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let kind = (words.next()?, words.next()?, words.next()?);
+        let (pid, file) = (words.next()?, words.next()?);
+        let same =
+            kind == ("FLOCK", "ADVISORY", "WRITE") && file.rsplit(':').next() == Some(&inode);
+        same.then(|| pid.parse().ok())
+    });
+    held.flatten()
 }
 
 /// Kills the process at the other end of a connection, if it is still there; gives its process id.
@@ -191,6 +231,34 @@ mod tests {
         assert_eq!(kill_listener(&socket), None);
         drop((first, listener));
         assert!(!listens(&socket));
+    }
+
+    #[test]
+    fn whoever_holds_a_ledger_is_named_by_the_kernel() {
+        let locks = "1: POSIX  ADVISORY  WRITE 7 08:01:12 0 EOF\n\
+                     2: FLOCK  ADVISORY  WRITE 708 00:1a:1234 0 EOF\n\
+                     2: -> FLOCK  ADVISORY  WRITE 9 00:1a:1234 0 EOF\n";
+        assert_eq!(locked_by(locks, 1234), Some(708));
+        assert_eq!(locked_by(locks, 12), None);
+        let scratch = Scratch::new();
+        let ledger = scratch.path.join("ledger");
+        std::fs::write(&ledger, "").unwrap();
+        assert!(holder(&ledger).is_none());
+        let mut shim = std::process::Command::new("flock")
+            .arg(&ledger)
+            .args(["sh", "-c", "echo up; read -r end"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut up = [0; 3];
+        let mut said = shim.stdout.take().unwrap();
+        std::io::Read::read_exact(&mut said, &mut up).unwrap();
+        let pid = i32::try_from(shim.id()).unwrap();
+        assert_eq!(holder(&ledger).map(|(_, pid)| pid), Some(pid));
+        drop(shim.stdin.take());
+        shim.wait().unwrap();
+        assert!(holder(&ledger).is_none());
     }
 
     #[test]

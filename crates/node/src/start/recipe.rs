@@ -2,6 +2,7 @@
 //! them.
 
 use outrigger_bundle::env::{self, Running};
+use outrigger_bundle::seccomp::Confinement;
 use outrigger_bundle::user::{self, Accounts, User};
 use outrigger_bundle::{ImageConfig, Namespaces, Paths, PidNamespace, Request, VolumeMount};
 use outrigger_image::{Image, Reference, files};
@@ -10,6 +11,7 @@ use outrigger_pod::resources::NodeAmounts;
 use outrigger_pod::{Signal, Slot};
 
 use crate::hands::{Hands, chain};
+use crate::start::seccomp::Profile;
 use crate::start::{create_error, failure};
 use crate::{names, sandbox};
 
@@ -23,6 +25,8 @@ pub(super) struct Recipe {
     pub(super) left_out: Vec<String>,
     user: User,
     env: Vec<(String, String)>,
+    /// Which system calls it may make.
+    pub(super) profile: Profile,
 }
 
 impl Recipe {
@@ -51,7 +55,9 @@ impl Recipe {
         let of_image = || Signal::parse(image.config.stop_signal.as_deref()?);
         let stop_signal = own.or_else(of_image).unwrap_or(Signal::TERM);
         let left_out = environment.left_out;
+        let folder = hands.around.settings.directories.profiles();
         Ok(Recipe {
+            profile: Profile::of(&pod, slot, &folder)?,
             image,
             stop_signal,
             left_out,
@@ -67,6 +73,7 @@ impl Recipe {
         slot: Slot,
         attempt: u32,
         id: &str,
+        confinement: Confinement<'_>,
     ) -> Result<Vec<u8>, StartFailure> {
         let dirs = &hands.dirs;
         let volumes = hands.volumes();
@@ -105,6 +112,7 @@ impl Recipe {
             hostname: &hostname,
             host: &hands.around.host,
             namespaces: &Namespaces { pid },
+            confinement,
             cgroup: &format!("{}/{id}", sandbox::cgroup(hands)),
         });
         let config = config.map_err(|error| config_error(chain(&error)))?;

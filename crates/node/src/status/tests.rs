@@ -53,6 +53,7 @@ fn status(containers: Vec<ContainerStatus>, ready: bool) -> Status {
     let ready = Condition {
         kind: "Ready",
         holds: ready,
+        unknown: false,
         reason: "",
         message: String::new(),
     };

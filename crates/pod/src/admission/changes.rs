@@ -84,15 +84,14 @@ fn compare(at: &str, old: &Value, new: &Value, lines: &mut Vec<String>) {
         (Value::Object(olds), Value::Object(news)) => {
             let added = news.keys().filter(|name| !olds.contains_key(*name));
             for name in olds.keys().chain(added) {
-                let part = |fields: &serde_json::Map<String, Value>| {
-                    fields.get(name).cloned().unwrap_or(Value::Null)
-                };
                 let at = if name.contains(['.', '/']) {
                     format!("{at}[{name}]")
                 } else {
                     format!("{at}.{name}")
                 };
-                compare(&at, &part(olds), &part(news), lines);
+                let [old, new] =
+                    [olds, news].map(|fields| fields.get(name).unwrap_or(&Value::Null));
+                compare(&at, old, new, lines);
             }
         }
         (Value::Array(olds), Value::Array(news)) if olds.len() == news.len() => {
@@ -100,6 +99,8 @@ fn compare(at: &str, old: &Value, new: &Value, lines: &mut Vec<String>) {
                 compare(&format!("{at}[{index}]"), old, new, lines);
             }
         }
+        // The others are only counted.
+        _ if old != new && lines.len() >= SHOWN_FIELDS => lines.push(String::new()),
         _ if old != new => lines.push(format!("{at}: was {}, would be {}", shown(old), shown(new))),
         _ => {}
     }
@@ -110,11 +111,10 @@ fn shown(value: &Value) -> String {
         return "unset".to_owned();
     }
     let text = value.to_string();
-    if text.chars().count() <= SHOWN_CHARS {
-        return text;
+    match text.char_indices().nth(SHOWN_CHARS) {
+        None => text,
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
-    let start: String = text.chars().take(SHOWN_CHARS).collect();
-    format!("{start}…")
 }
 
 #[cfg(test)]

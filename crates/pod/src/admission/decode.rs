@@ -4,6 +4,7 @@ use k8s_openapi::Resource;
 use k8s_openapi::api::core::v1 as core;
 use serde::de::DeserializeOwned;
 
+use crate::bounds::{self, Excess};
 use crate::manifest::{self, MOST_FINDINGS, Node, Path, Strictly, Value};
 
 /// The kinds of object that clients may send.
@@ -87,6 +88,9 @@ pub enum DecodeError {
         /// What the reader says.
         reason: String,
     },
+    /// It would cost too much.
+    #[error("the object is too large: {0}")]
+    TooLarge(#[from] Excess),
     /// It says that it is of another version.
     #[error(
         "the API version in the data ({found}) does not match the expected API version ({expected})"
@@ -172,6 +176,7 @@ pub fn decode_value<T: Resource + DeserializeOwned>(
     value: &serde_json::Value,
     strictness: FieldValidation,
 ) -> Result<Decoded<T>, DecodeError> {
+    bounds::value(value)?;
     let node = manifest::of_value(value).map_err(|error| DecodeError::Syntax {
         reason: format!("json parse error: {error}"),
     })?;
@@ -181,6 +186,7 @@ pub fn decode_value<T: Resource + DeserializeOwned>(
 fn tree(text: &str) -> Result<(Node, Vec<Path>), DecodeError> {
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with('{') {
+        bounds::json(text.as_bytes())?;
         let error = match manifest::read_json(text) {
             Ok(read) => return Ok(read),
             Err(error) => error,
@@ -229,7 +235,12 @@ fn typed<T: Resource + DeserializeOwned>(
         let expected = T::API_VERSION;
         return Err(DecodeError::Version { found, expected });
     }
-    let Strictly { object, unknown } = manifest::strictly::<T>(&node);
+    let Strictly {
+        object,
+        unknown,
+        more_unknown,
+    } = manifest::strictly::<T>(&node);
+    drop(node);
     let object = object.map_err(|(path, reason)| {
         unfit(T::KIND, format!("json: cannot unmarshal {path}: {reason}"))
     })?;
@@ -245,7 +256,9 @@ fn typed<T: Resource + DeserializeOwned>(
     let twice = twice
         .iter()
         .map(|path| format!("duplicate field \"{path}\""));
-    let said: Vec<String> = unknown.chain(twice).take(MOST_FINDINGS).collect();
+    let more = (more_unknown > 0).then(|| format!("and {more_unknown} more unknown fields"));
+    let said = unknown.chain(more).chain(twice);
+    let said: Vec<String> = said.take(MOST_FINDINGS + 1).collect();
     match strictness {
         FieldValidation::Strict if !said.is_empty() => Err(DecodeError::Strict {
             kind: T::KIND,
@@ -277,7 +290,8 @@ fn stated(node: &mut Node, key: &str, wanted: &str) -> Option<String> {
         return None;
     };
     match &entry.node.value {
-        Value::Text(text) if !text.is_empty() => Some(text.clone()),
+        // Nothing that can be meant is longer than this.
+        Value::Text(text) if !text.is_empty() => Some(text.chars().take(256).collect()),
         Value::Null | Value::Text(_) => {
             entry.node.value = Value::Text(wanted.to_owned());
             None

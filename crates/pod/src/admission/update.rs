@@ -1,5 +1,7 @@
 //! May this Pod replace that one?
 
+use std::collections::{BTreeSet, HashMap};
+
 use k8s_openapi::api::core::v1 as core;
 
 use super::{Admitted, changes, is_static, metadata, replaced};
@@ -122,11 +124,17 @@ fn deadline(old: &core::PodSpec, new: &core::PodSpec, at: &Field, out: &mut Find
 
 fn tolerations(old: &core::PodSpec, new: &core::PodSpec, at: &Field, out: &mut Findings) {
     // How long something is tolerated may change.
-    let timeless = |one: &core::Toleration| core::Toleration {
-        toleration_seconds: None,
-        ..one.clone()
-    };
-    let kept: Vec<_> = new.tolerations.iter().flatten().map(timeless).collect();
+    fn timeless(one: &core::Toleration) -> [Option<&str>; 4] {
+        let core::Toleration {
+            effect,
+            key,
+            operator,
+            toleration_seconds: _,
+            value,
+        } = one;
+        [effect, key, operator, value].map(Option::as_deref)
+    }
+    let kept: BTreeSet<_> = new.tolerations.iter().flatten().map(timeless).collect();
     let mut before = old.tolerations.iter().flatten().map(timeless);
     if before.any(|one| !kept.contains(&one)) {
         let words = "existing toleration can not be modified except its tolerationSeconds";
@@ -136,16 +144,22 @@ fn tolerations(old: &core::PodSpec, new: &core::PodSpec, at: &Field, out: &mut F
 
 fn append_only(old: &core::PodSpec, new: &mut core::PodSpec, out: &mut Findings) {
     let at = Field::root("spec").child("ephemeralContainers");
-    let mut fresh = new.ephemeral_containers.take().unwrap_or_default();
+    let fresh = new.ephemeral_containers.take().unwrap_or_default();
+    let mut fresh: Vec<_> = fresh.into_iter().map(Some).collect();
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(fresh.len());
+    for (place, one) in fresh.iter().enumerate() {
+        let name = one.as_ref().map(|one| one.name.clone());
+        places.entry(name.unwrap_or_default()).or_insert(place);
+    }
     let mut all = Vec::new();
     for (index, there) in old.ephemeral_containers.iter().flatten().enumerate() {
         let name = &there.name;
-        let Some(position) = fresh.iter().position(|one| one.name == *name) else {
+        let place = places.get(name).and_then(|place| fresh.get_mut(*place));
+        let Some(same) = place.and_then(Option::take) else {
             let words = format!("existing ephemeral containers {name:?} may not be removed\n");
             out.forbidden(&at, words);
             continue;
         };
-        let same = fresh.remove(position);
         let path = format!("spec.ephemeralContainers[{index}]");
         let lines = changes::between(&path, there, &same);
         if !lines.is_empty() {
@@ -157,6 +171,6 @@ fn append_only(old: &core::PodSpec, new: &mut core::PodSpec, out: &mut Findings)
         all.push(same);
     }
     // A container's place among them is part of what it is, and a merge of lists keeps none.
-    all.append(&mut fresh);
+    all.extend(fresh.into_iter().flatten());
     new.ephemeral_containers = (!all.is_empty()).then_some(all);
 }

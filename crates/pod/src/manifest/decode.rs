@@ -6,13 +6,17 @@
 
 mod cursor;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use serde::Deserialize;
 
 use super::tree::{Node, Path, Value};
 use super::{Place, Problem, schema};
+use crate::bounds;
 use cursor::{Cursor, Failure, Trace};
+
+/// So many fields that nobody knows are told of one document; the others are counted.
+const MOST_UNKNOWN: usize = 100;
 
 /// After that many ill-typed values a document is not looked at any further.
 const MOST_FAILURES: usize = 50;
@@ -27,13 +31,14 @@ pub(crate) fn decode<'de, T: Deserialize<'de>>(
 ) -> Option<T> {
     let mut last = None;
     for _ in 0..MOST_FAILURES {
-        let trace = Trace::default();
+        let trace = Trace::of(node);
         match T::deserialize(Cursor {
             node,
             trace: &trace,
         }) {
             Ok(object) => {
-                report_unknown(file, node, trace.unknown.into_inner(), problems);
+                let more = trace.more_unknown.get();
+                report_unknown(file, node, trace.unknown.into_inner(), more, problems);
                 return Some(object);
             }
             Err(failure) => {
@@ -62,16 +67,19 @@ pub(crate) struct Strictly<T> {
     pub(crate) object: Result<T, (Path, String)>,
     /// The paths of fields that the type does not have.
     pub(crate) unknown: Vec<Path>,
+    /// How many more there are.
+    pub(crate) more_unknown: usize,
 }
 
 /// Reads `node` as a `T` and stops at the first value that does not fit, as the API server does.
 pub(crate) fn strictly<'de, T: Deserialize<'de>>(node: &Node) -> Strictly<T> {
-    let trace = Trace::default();
+    let trace = Trace::of(node);
     let read = T::deserialize(Cursor {
         node,
         trace: &trace,
     });
     let at = Path(trace.at.into_inner());
+    let more_unknown = trace.more_unknown.get();
     let unknown = trace.unknown.into_inner().into_iter();
     Strictly {
         object: read.map_err(|failure| {
@@ -79,6 +87,7 @@ pub(crate) fn strictly<'de, T: Deserialize<'de>>(node: &Node) -> Strictly<T> {
             (at, reason)
         }),
         unknown: unknown.map(|one| one.path.with_key(&one.key)).collect(),
+        more_unknown,
     }
 }
 
@@ -133,8 +142,14 @@ fn report_unknown(
     file: &str,
     root: &Node,
     unknown: Vec<cursor::Unknown>,
+    more: usize,
     problems: &mut Vec<Problem>,
 ) {
+    if more > 0 {
+        let message = format!("and {more} more unknown fields");
+        let place = Some(root.place);
+        problems.push(Problem::new(file, String::new(), message, place));
+    }
     let kind = root.get("kind").and_then(Node::text).unwrap_or("Pod");
     for cursor::Unknown {
         path,
@@ -153,6 +168,16 @@ fn report_unknown(
 }
 
 impl Trace {
+    /// A walk through this document.
+    fn of(node: &Node) -> Trace {
+        let room_bytes = bounds::items_bytes(node.measure().bytes());
+        Trace {
+            most_bytes: room_bytes,
+            room_bytes: Cell::new(room_bytes),
+            ..Trace::default()
+        }
+    }
+
     fn step<T, E>(&self, step: super::Step, go: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         self.at.borrow_mut().push(step);
         let result = go();

@@ -113,7 +113,11 @@ impl<'de> Visitor<'de> for Part<'_> {
             self.track.at.borrow_mut().pop();
             match item {
                 Some(item) => items.push(item),
-                None => return Ok(Part::node(Value::List(items))),
+                None => {
+                    // Room that was not needed would take as much again.
+                    items.shrink_to_fit();
+                    return Ok(Part::node(Value::List(items)));
+                }
             }
         }
     }
@@ -144,6 +148,7 @@ impl<'de> Visitor<'de> for Part<'_> {
             }
             self.track.at.borrow_mut().pop();
         }
+        entries.shrink_to_fit();
         Ok(Part::node(Value::Map(entries)))
     }
 }

@@ -11,6 +11,9 @@ use crate::support::{self, Support};
 use crate::validate::{self, Invalid, InvalidKind};
 use crate::{defaults, lower};
 
+/// After so many problems nothing more is looked for.
+const MOST_PROBLEMS: usize = 1_000;
+
 /// Reads manifests: every document of every file, strictly, with Kubernetes' defaults.
 ///
 /// `uids` gives a fresh unique id for each Pod that brings none; letters, digits and `-`.
@@ -27,8 +30,17 @@ pub fn read(files: &[SourceFile], uids: &mut dyn FnMut() -> String) -> Result<Ma
     for file in files {
         for node in yaml::documents(file, &mut reader.problems) {
             for document in document::flatten(&file.name, node, &mut reader.problems) {
-                reader.take(file, document);
+                if reader.problems.len() <= MOST_PROBLEMS {
+                    reader.take(file, document);
+                }
             }
+        }
+        if reader.problems.len() > MOST_PROBLEMS {
+            let message =
+                format!("there are more than {MOST_PROBLEMS} problems; it is not read on");
+            let problem = Problem::new(&file.name, String::new(), message, None);
+            reader.problems.push(problem);
+            break;
         }
     }
     let Reader {
@@ -126,6 +138,10 @@ impl Reader<'_> {
         pod.metadata.uid = Some(uid.clone());
         defaults::pod(&mut pod);
         self.invalid(file, &node, before, validate::pod(&pod));
+        let mut told: BTreeSet<String> = self.problems[before..]
+            .iter()
+            .map(|problem| problem.path.clone())
+            .collect();
         for field in support::fields(&file.name, &node, &pod) {
             let problem =
                 |message| Problem::new(&field.file, field.path.clone(), message, field.place);
@@ -143,10 +159,7 @@ impl Reader<'_> {
                 }
                 Support::Refused(why) => {
                     let refusal = problem(format!("not supported: {why}"));
-                    if !self.problems[before..]
-                        .iter()
-                        .any(|other| other.path == refusal.path)
-                    {
+                    if told.insert(refusal.path.clone()) {
                         self.problems.push(refusal);
                     }
                 }
@@ -257,11 +270,11 @@ impl Reader<'_> {
 }
 
 /// Drops the items of a list that have one of `names`.
-fn retain_named(list: Option<&mut Node>, names: &[String]) {
+fn retain_named(list: Option<&mut Node>, names: &BTreeSet<String>) {
     if let Some(Value::List(items)) = list.map(|node| &mut node.value) {
         items.retain(|item| {
             let name = item.get("name").and_then(Node::text);
-            !name.is_some_and(|name| names.iter().any(|other| other == name))
+            !name.is_some_and(|name| names.contains(name))
         });
     }
 }

@@ -209,19 +209,47 @@ impl Node {
         scalar && self.place.end > self.place.start
     }
 
-    /// How many values this is made of, and how deep they are nested.
-    pub(crate) fn measure(&self) -> (usize, usize) {
-        let parts: Box<dyn Iterator<Item = &Node>> = match &self.value {
-            Value::List(items) => Box::new(items.iter()),
-            Value::Map(entries) => Box::new(entries.iter().map(|entry| &entry.node)),
-            _ => return (1, 0),
+    /// How large this is.
+    pub(crate) fn measure(&self) -> Size {
+        let mut size = Size {
+            values: 1,
+            ..Size::default()
         };
-        let (size, depth) = parts
-            .map(Node::measure)
-            .fold((0, 0), |(size, depth), (more, deep)| {
-                (size + more, depth.max(deep))
-            });
-        (size + 1, depth + 1)
+        match &self.value {
+            Value::List(items) => items.iter().for_each(|item| size.add(item.measure())),
+            Value::Map(entries) => entries.iter().for_each(|entry| {
+                size.text_bytes += entry.key.len();
+                size.add(entry.node.measure());
+            }),
+            Value::Text(text) => size.text_bytes = text.len(),
+            _ => {}
+        }
+        size
+    }
+}
+
+/// How large a part of a document is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Size {
+    /// How many values it is made of.
+    pub(crate) values: usize,
+    /// How deep they are nested.
+    pub(crate) depth: usize,
+    /// How long its texts and keys are together.
+    pub(crate) text_bytes: usize,
+}
+
+impl Size {
+    fn add(&mut self, part: Size) {
+        self.values += part.values;
+        self.text_bytes += part.text_bytes;
+        self.depth = self.depth.max(part.depth + 1);
+    }
+
+    /// About how many bytes of text it takes to write it down.
+    pub(crate) fn bytes(self) -> usize {
+        const BETWEEN: usize = 3;
+        self.text_bytes + BETWEEN * self.values
     }
 }
 

@@ -7,9 +7,14 @@ mod build;
 
 use super::tree::{Node, Path};
 use super::{Problem, SourceFile};
+use crate::bounds::MOST_VALUES;
 use build::Builder;
 
 const MAX_BYTES: usize = 1 << 20;
+/// Values in a document of a file, which may hold a list of many objects.
+const MAX_VALUES: usize = 200_000;
+/// Documents in a file.
+const MAX_DOCUMENTS: usize = 10_000;
 
 /// Every document of `file` that is not empty; what is wrong with the others goes to `problems`.
 pub(crate) fn documents(file: &SourceFile, problems: &mut Vec<Problem>) -> Vec<Node> {
@@ -22,8 +27,14 @@ pub(crate) fn documents(file: &SourceFile, problems: &mut Vec<Problem>) -> Vec<N
         return Vec::new();
     }
     let mut documents = Vec::new();
-    for chunk in chunks(&file.text) {
-        let mut builder = Builder::new(&file.name, chunk);
+    let chunks = chunks(&file.text);
+    if chunks.len() > MAX_DOCUMENTS {
+        let message = format!("the file has more than {MAX_DOCUMENTS} documents: split it");
+        problems.push(Problem::new(&file.name, String::new(), message, None));
+        return Vec::new();
+    }
+    for chunk in chunks {
+        let mut builder = Builder::new(&file.name, chunk, MAX_VALUES);
         match builder.run() {
             Ok(Some(node)) => documents.push(node),
             Ok(None) => {}
@@ -46,7 +57,7 @@ pub(crate) fn read_one(text: &str) -> Result<(Node, Vec<Path>), String> {
     let (Some(chunk), None) = (chunks.next(), chunks.next()) else {
         return Err("one object is expected, and there are none or several".to_owned());
     };
-    let mut builder = Builder::new("", chunk);
+    let mut builder = Builder::new("", chunk, MOST_VALUES);
     let said = |problem: &Problem| match problem.place {
         Some(place) => format!("line {}: {}", place.line, problem.message),
         None => problem.message.clone(),

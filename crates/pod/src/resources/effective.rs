@@ -51,11 +51,18 @@ pub(crate) fn aggregate(spec: &core::PodSpec, side: Side) -> Amounts {
         if stays(init) {
             add(&mut together, &own);
             add(&mut staying, &own);
-            raise(&mut largest_moment, &staying);
+            let now = own
+                .into_keys()
+                .filter_map(|name| staying.get_key_value(&name));
+            let now = now.map(|(name, amount)| (name.clone(), *amount));
+            raise(&mut largest_moment, &now.collect());
         } else {
-            let mut moment = staying.clone();
-            add(&mut moment, &own);
-            raise(&mut largest_moment, &moment);
+            // What stays was raised when it came.
+            let moment = own.into_iter().map(|(name, amount)| {
+                let beside = staying.get(&name).copied().unwrap_or(Quantity::ZERO);
+                (name, amount.plus(beside))
+            });
+            raise(&mut largest_moment, &moment.collect());
         }
     }
     raise(&mut together, &largest_moment);

@@ -127,7 +127,8 @@ const ROWS: &[(&str, Support)] = &[
     ),
     ("spec.securityContext.seLinuxChangePolicy", UNCONFINED),
     ("spec.securityContext.seLinuxOptions", UNCONFINED),
-    ("spec.securityContext.seccompProfile", UNCONFINED),
+    // RuntimeDefault also where nothing is said, which a kubelet does only if it is told to.
+    ("spec.securityContext.seccompProfile", Honoured),
     (
         "spec.securityContext.sysctls",
         Ignored("kernel parameters are not set yet"),
@@ -191,10 +192,7 @@ const ROWS: &[(&str, Support)] = &[
         "spec.containers[].securityContext.seLinuxOptions",
         UNCONFINED,
     ),
-    (
-        "spec.containers[].securityContext.seccompProfile",
-        UNCONFINED,
-    ),
+    ("spec.containers[].securityContext.seccompProfile", Honoured),
     ("spec.containers[].securityContext.windowsOptions", WINDOWS),
     ("spec.containers[].startupProbe", Honoured),
     ("spec.containers[].stdin", STDIN),

@@ -46,8 +46,8 @@ fn a_value_that_changes_nothing_gives_no_warning() {
         ("imagePullSecrets: [],", "spec.imagePullSecrets"),
         ("hostUsers: true,", "spec.hostUsers"),
         (
-            "securityContext: {seccompProfile: {type: Unconfined}},",
-            "spec.securityContext.seccompProfile",
+            "securityContext: {appArmorProfile: {type: Unconfined}},",
+            "spec.securityContext.appArmorProfile",
         ),
     ] {
         assert_eq!(about(spec, path), Support::Bookkeeping, "{spec}");
@@ -65,8 +65,8 @@ fn what_has_no_effect_is_said_to_have_none() {
             "spec.volumes[0].emptyDir.sizeLimit",
         ),
         (
-            "securityContext: {seccompProfile: {type: RuntimeDefault}},",
-            "spec.securityContext.seccompProfile",
+            "securityContext: {appArmorProfile: {type: RuntimeDefault}},",
+            "spec.securityContext.appArmorProfile",
         ),
     ] {
         assert!(matches!(about(spec, path), Support::Ignored(_)), "{spec}");

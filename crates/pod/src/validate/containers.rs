@@ -1,6 +1,6 @@
 //! May these be the containers of one Pod?
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1 as core;
 
@@ -11,10 +11,22 @@ use super::{env, hooks, mounts, names, ports, probes, resources, restarts, secur
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Role<'a> {
     pub(super) spec: &'a core::PodSpec,
+    pub(super) volumes: &'a Volumes<'a>,
     /// An entry of `spec.initContainers`.
     pub(super) init: bool,
     /// An entry of `spec.initContainers` that is not restarted always: it runs to its end.
     pub(super) plain: bool,
+}
+
+/// The Pod's volumes by name; of several with the same the first.
+pub(super) type Volumes<'a> = BTreeMap<&'a str, &'a core::Volume>;
+
+pub(super) fn volumes(spec: &core::PodSpec) -> Volumes<'_> {
+    let mut volumes = Volumes::new();
+    for volume in spec.volumes.iter().flatten() {
+        volumes.entry(&volume.name).or_insert(volume);
+    }
+    volumes
 }
 
 pub(super) const PLAIN_INIT: &str =
@@ -25,10 +37,12 @@ pub(super) fn check(spec: &core::PodSpec, at: &Field, out: &mut Findings) {
     if spec.containers.is_empty() {
         out.required(&mains, "");
     }
+    let volumes = &volumes(spec);
     let mut taken = BTreeSet::new();
     for (index, container) in spec.containers.iter().enumerate() {
         let role = Role {
             spec,
+            volumes,
             init: false,
             plain: false,
         };
@@ -40,6 +54,7 @@ pub(super) fn check(spec: &core::PodSpec, at: &Field, out: &mut Findings) {
         let plain = container.restart_policy.as_deref() != Some("Always");
         let role = Role {
             spec,
+            volumes,
             init: true,
             plain,
         };

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1 as core;
 
-use super::containers::Role;
+use super::containers::{Role, Volumes};
 use super::finding::{Field, Findings};
 use super::{downward, names, paths};
 
@@ -34,7 +34,7 @@ pub(super) fn check(container: &core::Container, role: Role<'_>, at: &Field, out
         }
         if let Some(source) = &variable.value_from {
             let literal = variable.value.as_deref().unwrap_or("");
-            value_from(source, literal, role.spec, &at.child("valueFrom"), out);
+            value_from(source, literal, role.volumes, &at.child("valueFrom"), out);
         }
     }
     for (index, source) in container.env_from.iter().flatten().enumerate() {
@@ -45,7 +45,7 @@ pub(super) fn check(container: &core::Container, role: Role<'_>, at: &Field, out
 fn value_from(
     source: &core::EnvVarSource,
     literal: &str,
-    spec: &core::PodSpec,
+    volumes: &Volumes<'_>,
     at: &Field,
     out: &mut Findings,
 ) {
@@ -78,7 +78,7 @@ fn value_from(
     }
     if let Some(selector) = &source.file_key_ref {
         count += 1;
-        file_key_ref(selector, spec, &at.child("fileKeyRef"), out);
+        file_key_ref(selector, volumes, &at.child("fileKeyRef"), out);
     }
     if count == 0 {
         let words = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`";
@@ -103,7 +103,7 @@ fn key_ref(name: &str, key: &str, at: &Field, out: &mut Findings) {
 
 fn file_key_ref(
     selector: &core::FileKeySelector,
-    spec: &core::PodSpec,
+    volumes: &Volumes<'_>,
     at: &Field,
     out: &mut Findings,
 ) {
@@ -122,12 +122,7 @@ fn file_key_ref(
         out.required(&at, "");
         return;
     }
-    match spec
-        .volumes
-        .iter()
-        .flatten()
-        .find(|volume| volume.name == selector.volume_name)
-    {
+    match volumes.get(selector.volume_name.as_str()) {
         None => out.not_found(&at, &selector.volume_name),
         Some(volume) if volume.empty_dir.is_none() => {
             out.invalid(

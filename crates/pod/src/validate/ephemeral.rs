@@ -43,6 +43,7 @@ pub(super) fn check(spec: &core::PodSpec, at: &Field, out: &mut Findings) {
     let mut taken = targets.clone();
     let role = Role {
         spec,
+        volumes: &containers::volumes(spec),
         init: false,
         plain: false,
     };

@@ -1,8 +1,15 @@
 //! How is a broken rule written down?
 
-use std::fmt::{Debug, Display};
+use std::fmt::{self, Debug, Display, Write};
 
 use super::{Invalid, InvalidKind};
+
+/// After so many broken rules the others are only counted.
+const MOST: usize = 1_000;
+/// So much of a field's path is shown, of a value, and of what is wrong with it.
+const PATH_BYTES: usize = 512;
+const SHOWN_BYTES: usize = 512;
+const DETAIL_BYTES: usize = 1_024;
 
 /// A field's path from the manifest's root.
 #[derive(Debug, Clone)]
@@ -30,7 +37,7 @@ impl Field {
 
     /// `a` becomes `a[key]`.
     pub(crate) fn key(&self, key: impl Display) -> Field {
-        Field(format!("{}[{key}]", self.0))
+        Field(format!("{}[{}]", self.0, cut(key, PATH_BYTES / 2)))
     }
 }
 
@@ -151,7 +158,11 @@ impl Findings {
     }
 
     fn add(&mut self, at: &Field, kind: InvalidKind, shown: impl Display, detail: impl Display) {
-        let detail = detail.to_string();
+        if self.found.len() >= MOST {
+            return self.count();
+        }
+        let shown = cut(shown, SHOWN_BYTES);
+        let detail = cut(detail, DETAIL_BYTES);
         let words = kind.words();
         let message = if detail.is_empty() {
             format!("{words}{shown}")
@@ -159,9 +170,86 @@ impl Findings {
             format!("{words}{shown}: {detail}")
         };
         self.found.push(Invalid {
-            path: at.0.clone(),
+            path: cut(&at.0, PATH_BYTES),
             kind,
             message,
         });
+    }
+
+    /// One more that is not told.
+    fn count(&mut self) {
+        let more = match self.found.last() {
+            Some(Invalid {
+                kind: InvalidKind::More(more),
+                ..
+            }) => {
+                let more = more + 1;
+                self.found.pop();
+                more
+            }
+            _ => 1,
+        };
+        self.found.push(Invalid {
+            path: String::new(),
+            kind: InvalidKind::More(more),
+            message: format!("and {more} more"),
+        });
+    }
+}
+
+/// The beginning of a text, of which no more is made than is shown.
+fn cut(shown: impl Display, most: usize) -> String {
+    struct Cut {
+        text: String,
+        most: usize,
+    }
+    impl Write for Cut {
+        fn write_str(&mut self, piece: &str) -> fmt::Result {
+            let room = self.most - self.text.len();
+            if piece.len() <= room {
+                self.text.push_str(piece);
+                return Ok(());
+            }
+            let end = (0..=room).rev().find(|at| piece.is_char_boundary(*at));
+            self.text.push_str(&piece[..end.unwrap_or(0)]);
+            Err(fmt::Error)
+        }
+    }
+    let text = String::new();
+    let mut cut = Cut { text, most };
+    if write!(cut, "{shown}").is_err() {
+        cut.text.push('…');
+    }
+    cut.text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_any_length_is_told_in_few_words() {
+        let mut out = Findings::default();
+        let long = "é".repeat(1_000_000);
+        out.invalid(&Field::root("a").key(&long), &long, &long);
+        let one = &out.found[0];
+        assert!(one.path.len() <= PATH_BYTES + 4, "{}", one.path.len());
+        assert!(one.message.len() < 2_000, "{}", one.message.len());
+        assert!(
+            one.message.starts_with("Invalid value: \"éé"),
+            "{}",
+            one.message
+        );
+    }
+
+    #[test]
+    fn rules_that_are_broken_again_and_again_are_counted() {
+        let mut out = Findings::default();
+        for _ in 0..MOST + 5_000 {
+            out.required(&Field::root("a"), "");
+        }
+        assert_eq!(out.found.len(), MOST + 1);
+        assert_eq!(out.found[MOST].kind, InvalidKind::More(5_000));
+        assert_eq!(out.found[MOST].to_string(), "and 5000 more");
     }
 }

@@ -19,13 +19,7 @@ pub(super) fn check(container: &core::Container, role: Role<'_>, at: &Field, out
         let at = at.child("volumeMounts").index(index);
         if mount.name.is_empty() {
             out.required(&at.child("name"), "");
-        } else if !role
-            .spec
-            .volumes
-            .iter()
-            .flatten()
-            .any(|volume| volume.name == mount.name)
-        {
+        } else if !role.volumes.contains_key(mount.name.as_str()) {
             out.not_found(&at.child("name"), &mount.name);
         }
         let at_path = at.child("mountPath");

@@ -1,5 +1,7 @@
 //! May this be a ConfigMap, a Secret, a Namespace, a ServiceAccount or an Event?
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1 as core;
 
 use super::finding::{Field, Findings};
@@ -122,7 +124,7 @@ pub fn node(node: &core::Node) -> Vec<Invalid> {
         .spec
         .iter()
         .flat_map(|spec| spec.taints.iter().flatten());
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     for (index, taint) in taints.enumerate() {
         let at = at.index(index);
         out.each(&at.child("key"), &taint.key, names::qualified(&taint.key));
@@ -133,10 +135,9 @@ pub fn node(node: &core::Node) -> Vec<Invalid> {
         if taint.effect == "NoExecute" {
             out.forbidden(&at.child("effect"), DRAIN);
         }
-        if seen.contains(&(&taint.key, &taint.effect)) {
+        if !seen.insert((&taint.key, &taint.effect)) {
             out.duplicate(&at, format!("{}:{}", taint.key, taint.effect));
         }
-        seen.push((&taint.key, &taint.effect));
     }
     out.found
 }

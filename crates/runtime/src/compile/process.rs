@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::ffi::CString;
+use std::rc::Rc;
 
 use oci_spec::runtime::{Capability, PosixRlimitType, Process as Described};
 use outrigger_sys::credentials::{self, Capabilities};
@@ -12,6 +13,7 @@ use outrigger_sys::terminal::Size;
 use rustix::process::{Gid, Resource};
 
 use super::{SpecError, c_string};
+use crate::seccomp::Filter;
 
 /// What `exec` searches when the environment has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -29,6 +31,8 @@ pub(crate) struct Process {
     pub(crate) umask: u32,
     pub(crate) capabilities: Capabilities,
     pub(crate) no_new_privileges: bool,
+    /// What filters its system calls, if anything does.
+    pub(crate) seccomp: Option<Rc<Filter>>,
     pub(crate) limits: Vec<Limit>,
     pub(crate) oom_score_adj: Option<CString>,
     /// The size of the terminal of the first process.
@@ -147,6 +151,7 @@ pub(super) fn compile(
         umask: user.umask().unwrap_or(0o022),
         capabilities: capabilities(described, warnings)?,
         no_new_privileges: described.no_new_privileges() == Some(true),
+        seccomp: None,
         limits: limits
             .map(|limit| Limit {
                 resource: resource(limit.typ()),

@@ -15,6 +15,7 @@ use super::report::{Part, Place, Report};
 use super::{steps, supervise};
 use crate::cgroup::Join;
 use crate::compile::{Command, Process};
+use crate::seccomp::Filter;
 
 /// What the end of the child's work needs.
 #[derive(Clone, Copy)]
@@ -88,6 +89,8 @@ impl Finish<'_> {
     pub(crate) fn run(&self, terminal: Option<BorrowedFd<'_>>, report: &Report<'_>) -> i32 {
         let prepared = self
             .surroundings(terminal, report)
+            .and_then(|()| self.identity())
+            .and_then(|()| self.parting(report))
             .and_then(|()| self.privileges())
             .and_then(|()| self.last(report))
             .and_then(|()| self.execute());
@@ -145,22 +148,17 @@ impl Finish<'_> {
         Ok(())
     }
 
-    fn privileges(&self) -> Ended {
+    fn identity(&self) -> Ended {
         let process = self.process;
         credentials::bound(process.capabilities.bounding).map_err(at(Part::Bounding))?;
         credentials::set_groups(&process.groups).map_err(at(Part::Groups))?;
         credentials::set_group(process.gid).map_err(at(Part::Groups))?;
-        credentials::set_user(process.uid).map_err(at(Part::User))?;
-        credentials::set_capabilities(process.capabilities).map_err(at(Part::Capabilities))?;
-        if process.no_new_privileges {
-            credentials::forbid_new_privileges().map_err(at(Part::NoNewPrivileges))?;
-        }
-        Ok(())
+        credentials::set_user(process.uid).map_err(at(Part::User))
     }
 
-    /// After the credentials, whose change would undo it, the tie to the parent; and then a word to
-    /// the parent, which fails if it is gone already.
-    fn last(&self, report: &Report<'_>) -> Ended {
+    /// After the change of user, which would undo it, the tie to the parent. Whatever a seccomp profile
+    /// need not allow is done before there is one.
+    fn parting(&self, report: &Report<'_>) -> Ended {
         process::die_with_parent().map_err(at(Part::Parent))?;
         if self
             .parent
@@ -171,11 +169,42 @@ impl Finish<'_> {
         // Not only at exec: a container that is held would keep the host's for as long.
         close_fds::close_all_but(report.socket()).map_err(at(Part::Descriptors))?;
         signals::reset();
+        Ok(())
+    }
+
+    /// Takes the container's capabilities. To load a filter is a privilege, unless no other can be gained
+    /// any more: so it comes before that here, and after it in [`Finish::last`].
+    fn privileges(&self) -> Ended {
+        let process = self.process;
+        if let Some(filter) = self.early_filter() {
+            credentials::regain(credentials::SYS_ADMIN).map_err(at(Part::Seccomp))?;
+            filter.load().map_err(at(Part::Seccomp))?;
+        }
+        credentials::set_capabilities(process.capabilities).map_err(at(Part::Capabilities))?;
+        if process.no_new_privileges {
+            credentials::forbid_new_privileges().map_err(at(Part::NoNewPrivileges))?;
+        }
+        Ok(())
+    }
+
+    fn early_filter(&self) -> Option<&Filter> {
+        let filter = self.process.seccomp.as_deref();
+        filter.filter(|_| !self.process.no_new_privileges)
+    }
+
+    /// A word to the parent, which fails if it is gone already, perhaps one from it, and the filter as late
+    /// as it can be, so that it need not allow but what the program does, and its execution.
+    fn last(&self, report: &Report<'_>) -> Ended {
         report.ready().map_err(at(Part::Parent))?;
         if self.hold {
             report.wait().map_err(at(Part::Parent))?;
         }
-        Ok(())
+        match self.process.seccomp.as_deref() {
+            Some(filter) if self.process.no_new_privileges => {
+                filter.load().map_err(at(Part::Seccomp))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Tries each place where the program may be. A place without it is passed over, one that may

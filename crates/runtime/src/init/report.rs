@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use outrigger_sys::{Errno, fd_passing};
+use rustix::io::{read, write};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
 };
@@ -38,15 +39,16 @@ pub(crate) enum Part {
     Bounding,
     Groups,
     User,
-    Capabilities,
-    NoNewPrivileges,
     Parent,
     Descriptors,
+    Capabilities,
+    NoNewPrivileges,
+    Seccomp,
     Search,
     Exec,
 }
 
-const PARTS: [(Part, &str); 20] = [
+const PARTS: [(Part, &str); 21] = [
     (Part::Enter, "enter the container's namespaces"),
     (Part::Join, "join the cgroups"),
     (Part::OomScore, "set oom_score_adj"),
@@ -64,10 +66,11 @@ const PARTS: [(Part, &str); 20] = [
     (Part::Bounding, "bound capabilities"),
     (Part::Groups, "set the groups"),
     (Part::User, "set the user"),
-    (Part::Capabilities, "set capabilities"),
-    (Part::NoNewPrivileges, "forbid new privileges"),
     (Part::Parent, "tie its life to its parent's"),
     (Part::Descriptors, "close the host's descriptors"),
+    (Part::Capabilities, "set capabilities"),
+    (Part::NoNewPrivileges, "forbid new privileges"),
+    (Part::Seccomp, "load the seccomp profile"),
     (Part::Search, "find the program"),
     (Part::Exec, "execute the program"),
 ];
@@ -134,8 +137,8 @@ impl<'a> Report<'a> {
     /// Waits for the word to go on; fails when the parent goes instead.
     pub(crate) fn wait(&self) -> Result<(), Errno> {
         let mut byte = [0_u8];
-        match recv(self.socket, &mut byte, RecvFlags::empty())? {
-            (_, 1) => Ok(()),
+        match read(self.socket, &mut byte)? {
+            1 => Ok(()),
             _ => Err(Errno::PIPE),
         }
     }
@@ -146,13 +149,10 @@ impl<'a> Report<'a> {
         fd_passing::send(self.socket, &bytes, &[controller]).map(drop)
     }
 
+    /// By `write`, and the word to go on is taken by `read`: a strict seccomp profile may refuse what is
+    /// for sockets alone. Without a parent there is nobody to tell, and a signal then is as good an end.
     fn send(&self, kind: u8, place: Place, errno: i32) -> Result<(), Errno> {
-        send(
-            self.socket,
-            &message(kind, place, errno),
-            SendFlags::NOSIGNAL,
-        )
-        .map(drop)
+        write(self.socket, &message(kind, place, errno)).map(drop)
     }
 }
 

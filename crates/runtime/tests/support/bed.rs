@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use oci_spec::runtime::Spec;
 use outrigger_runtime::cgroup::Join;
 use outrigger_runtime::{
-    Container, Create, CreateError, ExecProcess, Reaper, RootFs, launch, rootfs,
+    Container, Create, CreateError, ExecProcess, Filters, Reaper, RootFs, launch, rootfs,
 };
 use outrigger_sys::pidfd::{self, Exit};
 use serde_json::{Value, json};
@@ -24,6 +24,7 @@ pub(crate) struct Bed {
     pub(crate) lower: Vec<PathBuf>,
     pub(crate) join: Join,
     pub(crate) shared_pid: Option<Reaper>,
+    pub(crate) filters: Filters,
 }
 
 /// A command's end and all it wrote.
@@ -80,6 +81,7 @@ impl Bed {
             lower: vec!["/".into()],
             join: no_cgroup(),
             shared_pid: None,
+            filters: Filters::default(),
         }
     }
 
@@ -106,6 +108,7 @@ impl Bed {
             stderr: stdout.as_fd(),
             shared_pid: self.shared_pid.as_ref(),
             pid_of: None,
+            filters: &self.filters,
         })
     }
 

@@ -56,7 +56,7 @@ fn enclose(folder: &Path) {
         ..Change::default()
     };
     set_attributes(CWD, c"/", private, true).unwrap();
-    outrigger_runtime::pod::mount_tmpfs(folder, None, 0o755, None).unwrap();
+    outrigger_runtime::pod::mount_tmpfs(folder, None, None, 0o755, None).unwrap();
     set_attributes(
         CWD,
         c"/",

@@ -36,6 +36,7 @@ fn exited(code: i32) -> EventKind {
         code,
         signal: None,
         oom_killed: false,
+        message: None,
     }
 }
 

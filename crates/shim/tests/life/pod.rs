@@ -86,6 +86,8 @@ impl Pod {
             tmpfs: Vec::new(),
             sysctls: Vec::new(),
             lease,
+            lent: None,
+            filters: None,
         };
         change(&mut prepare);
         client.ask(Request::Prepare(Box::new(prepare)));
@@ -115,6 +117,7 @@ impl Pod {
             log,
             stdio: Stdio::default(),
             join_pid_of: None,
+            message: None,
         }
     }
 

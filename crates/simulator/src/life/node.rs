@@ -209,6 +209,10 @@ impl Node {
             Step::Resize { slot, attempt } => world.resize(slot, attempt),
             Step::Signal { slot, attempt, .. } => world.signal(slot, attempt),
             Step::Kill { slot, attempt } => world.kill(slot, attempt),
+            Step::KillShim => {
+                world.kill_shim();
+                world.report(Fact::SandboxLost, Keeper::Shim);
+            }
             Step::ReleaseSandbox => world.release(),
             Step::Stop { .. }
             | Step::BeginTeardown { .. }

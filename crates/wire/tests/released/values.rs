@@ -51,6 +51,8 @@ fn prepare() -> Prepare {
         ],
         sysctls: vec![("net.core.somaxconn".to_owned(), "512".to_owned())],
         lease: Lease::Forever,
+        lent: None,
+        filters: None,
     }
 }
 
@@ -71,6 +73,8 @@ fn prepare_on_host() -> Prepare {
         tmpfs: Vec::new(),
         sysctls: Vec::new(),
         lease: Lease::Connection,
+        lent: None,
+        filters: None,
     }
 }
 
@@ -92,6 +96,7 @@ fn start() -> Start {
         },
         stdio: Stdio::default(),
         join_pid_of: None,
+        message: None,
     }
 }
 
@@ -255,6 +260,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
                 pid: 4_711,
                 prepared: true,
                 containers: vec![container()],
+                seccomp: false,
             },
         ),
         (
@@ -263,6 +269,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
                 pid: 1,
                 prepared: false,
                 containers: Vec::new(),
+                seccomp: false,
             },
         ),
         (
@@ -349,6 +356,7 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
                 code: 3,
                 signal: None,
                 oom_killed: false,
+                message: None,
             },
         ),
         (
@@ -358,6 +366,7 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
                 code: 137,
                 signal: Some(9),
                 oom_killed: true,
+                message: None,
             },
         ),
     ];

@@ -161,3 +161,30 @@ fn no_operation_makes_an_object_too_deep() {
         );
     }
 }
+
+#[test]
+fn no_patch_takes_more_work_than_it_is_long() {
+    let apply = |object: &Value, patch: &Value| {
+        super::super::apply(Kind::Json, Resource::Pods, object, patch)
+    };
+    // Values that are short as text are large in memory.
+    let many = json!({ "a": vec![json!({}); 9_000] });
+    let copies: Vec<Value> = (0..50)
+        .map(|n| json!({ "op": "copy", "from": "/a", "path": format!("/b{n}") }))
+        .collect();
+    let failure = apply(&many, &copies.into()).unwrap_err();
+    assert!(
+        failure.message.contains("more than 50000 values"),
+        "{failure:?}"
+    );
+    let back = [
+        json!({ "op": "move", "from": "/a", "path": "/b" }),
+        json!({ "op": "move", "from": "/b", "path": "/a" }),
+    ];
+    assert!(apply(&many, &json!(back)).is_ok());
+    let failure = apply(&many, &Value::Array(vec![back; 1_000].concat())).unwrap_err();
+    assert!(failure.message.contains("too many times"), "{failure:?}");
+    let first = json!({ "op": "add", "path": "/a/0", "value": 1 });
+    let failure = apply(&many, &Value::Array(vec![first; 1_001])).unwrap_err();
+    assert!(failure.message.contains("10000 items"), "{failure:?}");
+}

@@ -79,6 +79,7 @@ fn a_damaged_file_is_refused_with_what_to_do_and_left_alone() {
 struct Fragile {
     bytes: Arc<Mutex<Vec<u8>>>,
     is_full: Arc<AtomicBool>,
+    is_read_only: Arc<AtomicBool>,
 }
 
 type Io<T> = Result<T, std::io::Error>;
@@ -87,6 +88,9 @@ impl Fragile {
     fn check(&self) -> Io<()> {
         if self.is_full.load(Ordering::Relaxed) {
             return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        if self.is_read_only.load(Ordering::Relaxed) {
+            return Err(std::io::ErrorKind::ReadOnlyFilesystem.into());
         }
         Ok(())
     }
@@ -160,4 +164,36 @@ fn a_disk_that_is_full_fails_the_write_and_nothing_else_and_is_used_again_when_i
     let store = file.open();
     assert_eq!(data(&store, "a").as_deref(), Some("1"));
     assert_eq!(data(&store, "c").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_disk_that_is_read_only_or_full_is_told_as_that_and_used_again_afterwards() {
+    let file = Fragile::default();
+    let store = file.open();
+    put(&store, "a", "1");
+    for (lack, trouble, code, remedy) in [
+        (&file.is_full, Trouble::Full, 507, "make room"),
+        (
+            &file.is_read_only,
+            Trouble::ReadOnly,
+            503,
+            "mount it read-write",
+        ),
+    ] {
+        lack.store(true, Ordering::Relaxed);
+        // The second time it is the opening that fails.
+        for _ in 0..2 {
+            let refused = store.write(&key("a"), |_| {
+                Ok::<_, StoreError>(Write::Durable(object("a", "2")))
+            });
+            let error = refused.unwrap_err();
+            assert_eq!(error.trouble, trouble, "{error}");
+            let failure = Failure::from(error);
+            assert_eq!(failure.reason.code(), code);
+            assert!(failure.message.contains(remedy), "{}", failure.message);
+            assert_eq!(data(&store, "a").as_deref(), Some("1"));
+        }
+        lack.store(false, Ordering::Relaxed);
+        put(&store, "b", code.to_string().as_str());
+    }
 }

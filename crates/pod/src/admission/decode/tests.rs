@@ -153,9 +153,52 @@ fn a_patched_object_is_read_as_strictly_as_a_body() {
 }
 
 #[test]
-fn a_text_with_a_hundred_thousand_unknown_fields_is_answered_with_a_hundred() {
-    let fields: String = (0..100_000)
+fn a_text_with_thousands_of_unknown_fields_is_answered_with_a_hundred() {
+    let fields: String = (0..40_000)
         .map(|number| format!("\"f{number}\": 1, "))
         .collect();
-    assert_eq!(warnings(&pod(&fields), FieldValidation::Warn).len(), 100);
+    let said = warnings(&pod(&fields), FieldValidation::Warn);
+    assert_eq!(said.len(), 101);
+    assert_eq!(said[100], "and 39900 more unknown fields");
+}
+
+#[test]
+fn a_short_text_does_not_become_a_large_object() {
+    let list =
+        |item: &str, count: usize| format!("\"volumes\": [{}], ", vec![item; count].join(","));
+    let refused = |fields: &str| refusal(Decodable::Pod, &pod(fields), FieldValidation::Warn);
+    let long = refused(&list("{}", 10_001));
+    assert!(long.contains("more than 10000 items"), "{long}");
+    // Ten thousand volumes of nothing are 30 KB of text and would be megabytes.
+    let many = refused(&list("{}", 10_000));
+    assert!(
+        many.contains("json: cannot unmarshal spec.volumes["),
+        "{many}"
+    );
+    assert!(many.contains("KiB of memory"), "{many}");
+    // What has as much to say as it takes may come.
+    let honest = format!(
+        r#"{{"name": "v", "hostPath": {{"path": "/{}"}}}}"#,
+        "x".repeat(400)
+    );
+    let read = decode(
+        Decodable::Pod,
+        &pod(&list(&honest, 1_000)),
+        FieldValidation::Warn,
+    );
+    assert!(read.is_ok());
+}
+
+#[test]
+fn what_is_quoted_in_a_refusal_is_short() {
+    let long = "k".repeat(1_000_000);
+    for text in [
+        format!(r#"{{"kind": "{long}"}}"#),
+        format!(r#"{{"apiVersion": "{long}"}}"#),
+        pod(&format!(r#""hostname": ["{long}"], "#)),
+        pod(&format!(r#""hostNetwork": "{long}", "#)),
+    ] {
+        let said = refusal(Decodable::Pod, &text, FieldValidation::Strict);
+        assert!(said.len() < 2_000, "{} bytes", said.len());
+    }
 }

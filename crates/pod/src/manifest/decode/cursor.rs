@@ -1,6 +1,6 @@
 //! How does serde walk a document's tree while the way is written down?
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::value::{StrDeserializer, StringDeserializer};
@@ -10,6 +10,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use super::MOST_UNKNOWN;
 use crate::manifest::Place;
 use crate::manifest::tree::{Entry, Node, Path, Step, Value};
 
@@ -18,6 +19,27 @@ use crate::manifest::tree::{Entry, Node, Path, Step, Value};
 pub(crate) struct Trace {
     pub(crate) at: RefCell<Vec<Step>>,
     pub(crate) unknown: RefCell<Vec<Unknown>>,
+    /// How many more of these there are.
+    pub(crate) more_unknown: Cell<usize>,
+    /// What the items of all lists may take, and what of that is left.
+    pub(crate) most_bytes: usize,
+    pub(crate) room_bytes: Cell<usize>,
+}
+
+impl Trace {
+    /// Makes room for an item of a list. A list of empty maps is short, but each of them becomes all that its type has.
+    fn make_room(&self, bytes: usize) -> Result<(), Failure> {
+        match self.room_bytes.get().checked_sub(bytes) {
+            Some(left) => {
+                self.room_bytes.set(left);
+                Ok(())
+            }
+            None => Err(Failure::Other(format!(
+                "the items of all lists up to here would take more than {} KiB of memory: write fewer",
+                self.most_bytes / 1024
+            ))),
+        }
+    }
 }
 
 /// A field that a type does not have.
@@ -229,6 +251,11 @@ impl<'de> Deserializer<'de> for Cursor<'_> {
             .iter()
             .filter(|entry| !fields.contains(&entry.key.as_str()))
         {
+            let more = &self.trace.more_unknown;
+            if self.trace.unknown.borrow().len() >= MOST_UNKNOWN {
+                more.set(more.get() + 1);
+                continue;
+            }
             let path = Trace::path(&self.trace.at);
             let unknown = Unknown {
                 path,
@@ -265,14 +292,14 @@ impl<'de> SeqAccess<'de> for Items<'_> {
         };
         let step = Step::Index(self.index);
         self.index += 1;
-        self.trace
-            .step(step, || {
-                seed.deserialize(Cursor {
-                    node,
-                    trace: self.trace,
-                })
+        let go = || {
+            self.trace.make_room(size_of::<T::Value>())?;
+            seed.deserialize(Cursor {
+                node,
+                trace: self.trace,
             })
-            .map(Some)
+        };
+        self.trace.step(step, go).map(Some)
     }
 }
 

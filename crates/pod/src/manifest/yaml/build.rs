@@ -1,16 +1,19 @@
 //! How do a parser's events become a tree, with every alias, merge and key accounted for?
 
+mod limits;
+
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
 
 use super::{Chunk, syntax_help, without_tabs};
+use crate::bounds::{Excess, MOST_ITEMS, MOST_KEY_BYTES};
 use crate::manifest::scalar;
 use crate::manifest::tree::{Entry, Node, Path, Step, Value};
 use crate::manifest::{Place, Problem};
 
-const MAX_DEPTH: usize = 64;
-const MAX_VALUES: usize = 200_000;
+/// More keys that are given twice are not told.
+const MOST_TWICE: usize = 100;
 
 enum Frame {
     List(Vec<Node>),
@@ -37,6 +40,9 @@ pub(super) struct Builder<'a> {
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
     values: usize,
+    most_values: usize,
+    /// How many bytes of text aliases have made.
+    made_bytes: usize,
     root: Option<Node>,
     pub(super) problems: Vec<Problem>,
     /// The paths of keys that are given twice; each is a problem too.
@@ -44,7 +50,7 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(file: &'a str, chunk: Chunk<'a>) -> Self {
+    pub(super) fn new(file: &'a str, chunk: Chunk<'a>, most_values: usize) -> Self {
         let offsets = if chunk.text.is_ascii() {
             Vec::new()
         } else {
@@ -61,6 +67,8 @@ impl<'a> Builder<'a> {
             open: Vec::new(),
             anchors: HashMap::new(),
             values: 0,
+            most_values,
+            made_bytes: 0,
             root: None,
             problems: Vec::new(),
             twice: Vec::new(),
@@ -112,14 +120,15 @@ impl<'a> Builder<'a> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(anchor) => {
-                let Some((size, depth)) = self.anchors.get(&anchor).map(Node::measure) else {
+                let Some(size) = self.anchors.get(&anchor).map(Node::measure) else {
                     return Err(self.problem(
                         "this alias stands inside of what it refers to".to_owned(),
                         place,
                     ));
                 };
                 // Counted before it is copied: this is where small texts grow large.
-                self.count(size, depth, place)?;
+                self.count(size.values, size.depth, place)?;
+                self.count_made(size.text_bytes, place)?;
                 let node = self.anchors.get(&anchor).cloned();
                 node.map_or(Ok(()), |node| self.add(node, 0, false))
             }
@@ -177,25 +186,6 @@ impl<'a> Builder<'a> {
             anchor,
             place,
         });
-        Ok(())
-    }
-
-    fn count(&mut self, size: usize, depth: usize, place: Place) -> Result<(), Box<Problem>> {
-        self.values = self.values.saturating_add(size);
-        if self.values > MAX_VALUES {
-            return Err(self.problem(
-                format!(
-                    "the document has more than {MAX_VALUES} values, those made by aliases included"
-                ),
-                place,
-            ));
-        }
-        if self.open.len() + depth > MAX_DEPTH {
-            return Err(self.problem(
-                format!("the document is nested more than {MAX_DEPTH} levels deep"),
-                place,
-            ));
-        }
         Ok(())
     }
 
@@ -266,16 +256,20 @@ impl<'a> Builder<'a> {
 
     fn add(&mut self, node: Node, anchor: usize, plain: bool) -> Result<(), Box<Problem>> {
         if anchor != 0 {
-            let (size, _) = node.measure();
-            self.count(size, 0, node.place)?;
+            let size = node.measure();
+            self.count(size.values, 0, node.place)?;
+            self.count_made(size.text_bytes, node.place)?;
             self.anchors.insert(anchor, node.clone());
         }
-        let path = self.path();
+        let place = node.place;
         let Some(top) = self.open.last_mut() else {
             self.root = Some(node);
             return Ok(());
         };
         match &mut top.frame {
+            Frame::List(items) if items.len() == MOST_ITEMS => {
+                return Err(self.problem(Excess::Items.to_string(), place));
+            }
             Frame::List(items) => items.push(node),
             Frame::Map {
                 entries,
@@ -284,6 +278,9 @@ impl<'a> Builder<'a> {
                 merges,
             } => match key.take() {
                 None => match key_text(&node.value) {
+                    Some(text) if text.len() > MOST_KEY_BYTES => {
+                        return Err(self.problem(Excess::Key.to_string(), place));
+                    }
                     Some(text) => {
                         *key = Some((
                             if plain && text == "<<" {
@@ -304,19 +301,8 @@ impl<'a> Builder<'a> {
                 Some((name, _)) if name == MERGE => merges.push(node),
                 Some((name, key_place)) => {
                     if let Some(first) = index.get(&name) {
-                        let message = format!(
-                            "the key {name:?} is given twice; it stands on line {} already",
-                            first.line
-                        );
-                        let path = path.with_key(&name);
-                        let spelt = path.to_string();
-                        self.problems.push(Problem::new(
-                            self.file,
-                            spelt,
-                            message,
-                            Some(key_place),
-                        ));
-                        self.twice.push(path);
+                        let line = first.line;
+                        self.given_twice(&name, line, key_place);
                     } else {
                         index.insert(name.clone(), key_place);
                         entries.push(Entry {
@@ -329,6 +315,17 @@ impl<'a> Builder<'a> {
             },
         }
         Ok(())
+    }
+
+    fn given_twice(&mut self, name: &str, line: usize, place: Place) {
+        if self.twice.len() == MOST_TWICE {
+            return;
+        }
+        let message = format!("the key {name:?} is given twice; it stands on line {line} already");
+        let path = self.path().with_key(name);
+        let problem = Problem::new(self.file, path.to_string(), message, Some(place));
+        self.problems.push(problem);
+        self.twice.push(path);
     }
 
     /// Where the builder stands.

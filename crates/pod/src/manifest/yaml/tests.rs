@@ -153,3 +153,35 @@ fn what_json_cannot_hold_is_a_problem() {
         Some("5")
     );
 }
+
+#[test]
+fn what_aliases_make_is_bounded_by_its_bytes_as_well_as_by_its_values() {
+    let text = format!(
+        "a: &long {}\nb: [{}*long]\n",
+        "x".repeat(100_000),
+        "*long, ".repeat(100)
+    );
+    let (nodes, problems) = read(&text);
+    assert!(nodes.is_empty());
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].message.contains("longer than 2 MiB"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn keys_that_are_given_twice_thousands_of_times_are_told_a_hundred_times() {
+    let (_, problems) = read(&"a: 1\n".repeat(50_000));
+    assert_eq!(problems.len(), 100);
+}
+
+#[test]
+fn a_long_key_is_not_copied_for_all_that_stands_below_it() {
+    let text = format!("? {}\n:\n{}", "k".repeat(2_000), "  - a\n".repeat(100));
+    let (_, problems) = read(&text);
+    assert!(
+        problems[0].message.contains("a key in it has more than"),
+        "{problems:?}"
+    );
+}

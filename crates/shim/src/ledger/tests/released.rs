@@ -29,6 +29,7 @@ fn events() -> Vec<Event> {
         code,
         signal,
         oom_killed,
+        message: None,
     };
     let kinds = vec![
         EventKind::Started {

@@ -37,15 +37,15 @@ variants! {
     FACTS, fact, Fact: [
         Began, SandboxReady, SandboxFailed, SandboxLost, SandboxReleased, Started, StartFailed, Exited, HookEnded, Probed,
         Resized, Updated, SourcesChanged, NodeRestarted, DeleteRequested
-    ], newer [];
+    ], newer [ShimSilent, ShimAnswered];
     STEPS, step, Step: [
         PrepareSandbox, Start, RunHook, Probe, Stop, Resize, Signal, Kill, BeginTeardown, BeginReset, FinishReset,
         ReleaseSandbox
-    ], newer [];
+    ], newer [KillShim];
     REASONS, because, Because: [
         PodAccepted, SandboxMissing, SandboxReady, Passed, MainStarted, Restart, RetryStart, HookDeclared, ProbeDue, Stopping,
         TurnToStop, Gone, GraceOver, Ending, ExitRule, NothingRuns, Added, ResizeAsked
-    ], newer [];
+    ], newer [ShimSilent];
     CAUSES, cause, StopCause: [Probe, PostStartFailed, DefinitionChanged, Resize, Teardown, Reset], newer [];
     ENDINGS, ending, Ending: [Deleted, MainsDone, InitFailed, DeadlineExceeded, SandboxLost], newer [];
     HOOKS, hook, HookKind: [PostStart, PreStop], newer [];

@@ -179,6 +179,7 @@ fn seen(sandbox: Sandbox, mains: Instance) -> Seen {
         teardown: None,
         reset: None,
         sources_changed: true,
+        silence: None,
     }
 }
 
@@ -225,6 +226,7 @@ pub(super) fn all() -> Vec<Snapshot> {
     going.deletion = Some(Deletion {
         at: at(10),
         deadline: at(7_010),
+        forced: None,
     });
     going.teardown = Some(Teardown {
         began: at(10),
