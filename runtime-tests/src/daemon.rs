@@ -221,11 +221,20 @@ impl Daemon {
         &self.told
     }
 
-    /// Kills it as no program can hear, and waits until it is gone.
+    /// Kills it as no program can hear, waits until it is gone, and replays what it has recorded.
     ///
     /// # Errors
     /// If it does not run, or has ended by itself before.
     pub fn kill(&mut self) -> Verdict {
+        self.cut_off()?;
+        replay_all(&self.root).map(drop)
+    }
+
+    /// Kills it as no program can hear, and waits until it is gone, whatever has become of its files.
+    ///
+    /// # Errors
+    /// If it does not run, or has ended by itself before.
+    pub fn cut_off(&mut self) -> Verdict {
         self.pid()?;
         if let Some(mut child) = self.process.take() {
             if let Some(ended) = child.try_wait()? {
@@ -242,7 +251,7 @@ impl Daemon {
         self.words.set_nonblocking(true)?;
         while self.words.recv(&mut letter).is_ok() {}
         self.words.set_nonblocking(false)?;
-        replay_all(&self.root).map(drop)
+        Ok(())
     }
 
     /// Waits until it is ready, or has refused to start.
@@ -255,23 +264,11 @@ impl Daemon {
             Err(failure) => match self.process.as_mut().map(Child::try_wait) {
                 Some(Ok(Some(ended))) => {
                     self.process = None;
-                    crate::ensure!(ended.code() == Some(125), "its end: {ended}: {failure}");
+                    crate::ensure!(ended.code() == Some(1), "its end: {ended}: {failure}");
                     Ok(false)
                 }
                 _ => Err(failure),
             },
-        }
-    }
-
-    /// Kills it as no program can hear, whatever has become of its files.
-    ///
-    /// # Errors
-    /// If it has ended by itself before.
-    pub fn cut_off(&mut self) -> Verdict {
-        let killed = self.kill();
-        match self.process {
-            None if killed.is_err() && self.log_text().contains("panicked") => killed,
-            _ => Ok(()),
         }
     }
 

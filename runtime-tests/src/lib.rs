@@ -13,6 +13,7 @@ pub mod cast;
 pub mod chance;
 pub mod daemon;
 pub mod expect;
+pub mod hanging;
 mod launch;
 pub mod leaks;
 pub mod life;

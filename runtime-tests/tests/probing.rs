@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         tcp_probes_ask_for_a_connection,
         a_command_that_hangs_is_ended_with_all_it_started,
         a_command_that_is_missing_is_named,
+        a_probe_that_finds_no_room_for_a_process_counts_as_nothing,
         a_hook_over_http_reaches_the_container,
         a_sleeping_hook_holds_the_end_back,
         a_hook_that_fails_ends_its_container,
@@ -115,6 +116,30 @@ fn a_command_that_is_missing_is_named(world: &World) -> Verdict {
             "/no/such/program",
         ],
     )
+}
+
+fn a_probe_that_finds_no_room_for_a_process_counts_as_nothing(world: &World) -> Verdict {
+    needs!("python3");
+    // Threads count as processes do.
+    let script = "exec python3 -c '
+import threading, time
+threading.stack_size(65536)
+go = threading.Event()
+try:
+    while True: threading.Thread(target=go.wait).start()
+except RuntimeError: print(\"full\", flush=True)
+time.sleep(3.5)
+go.set()
+time.sleep(1.5)'";
+    let probe =
+        "    livenessProbe: {periodSeconds: 1, failureThreshold: 1, exec: {command: ['true']}}\n";
+    let output = world.ended(&(pod_of("", script) + probe), &[], 0)?;
+    ensure!(
+        output.text(Source::Out).contains("| full"),
+        "{}",
+        output.shown()
+    );
+    says_in_order(&output, &["liveness probe could not be carried out"])
 }
 
 fn a_hook_over_http_reaches_the_container(world: &World) -> Verdict {

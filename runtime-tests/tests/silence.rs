@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use runtime_tests::daemon::{Daemon, spoken, until};
+use runtime_tests::hanging::Hanging;
 use runtime_tests::{Failure, Verdict, World, ensure, failed, run, status, tests};
 use serde_json::{Value, json};
 
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
         a_deletion_ends_it_and_a_forced_one_at_once,
         a_daemon_that_finds_it_stopped_says_and_does_the_same,
         a_run_says_so_and_can_be_ended,
+        a_process_that_hangs_in_the_kernel_keeps_only_its_own_pod,
     ])
 }
 
@@ -236,4 +238,37 @@ fn a_run_says_so_and_can_be_ended(world: &World) -> Verdict {
     running.signal(Signal::SIGINT)?;
     says("its shim is killed")?;
     running.finish()?.ended_with(137).map(drop)
+}
+
+fn a_process_that_hangs_in_the_kernel_keeps_only_its_own_pod(world: &World) -> Verdict {
+    let mut hanging = Hanging::mount(&world.work.join("hanging"))?;
+    let mut daemon = Daemon::start(world)?;
+    let mut stuck = pod("stuck");
+    let container = &mut stuck["spec"]["containers"][0];
+    container["command"] = json!(["cat", "/hanging/hang"]);
+    container["volumeMounts"] = json!([{"name": "v", "mountPath": "/hanging"}]);
+    stuck["spec"]["volumes"] = json!([{"name": "v", "hostPath": {"path": hanging.path}}]);
+    let path = "/api/v1/namespaces/default/pods";
+    let (code, answer) = daemon.ask("POST", path, &stuck.to_string())?;
+    ensure!(code == 201, "{code} {answer}");
+    ready(&daemon, &["other"])?;
+    hanging.until_somebody_hangs()?;
+    delete(&daemon, "stuck", "")?;
+    delete(&daemon, "other", "")?;
+    daemon.until_pod("other", "is gone", Value::is_null)?;
+    told(&daemon, "stuck", "FailedSync", "Warning")?;
+    let (_, events) = daemon.ask("GET", "/api/v1/namespaces/default/events", "")?;
+    let text = events.to_string();
+    ensure!(text.contains("was killed and does not end"), "{events:#}");
+    daemon.kill()?;
+    daemon.up()?;
+    ready(&daemon, &["new"])?;
+    let waits = daemon.pod("stuck")?;
+    ensure!(
+        !waits["metadata"]["deletionTimestamp"].is_null(),
+        "it is not to go: {waits:#}"
+    );
+    hanging.answer()?;
+    daemon.until_pod("stuck", "is gone", Value::is_null)?;
+    daemon.finish()
 }

@@ -107,6 +107,7 @@ run_program() { # NAME DIRECTORY FILE
     local log=$logs/host-${1//\//-} status=0 start=$SECONDS
     (cd "$2" && as_root env "PATH=$PATH" OUTRIGGER_SKIPS_FAIL=1 "OUTRIGGER_TIME_SCALE=${OUTRIGGER_TIME_SCALE:-1}" \
         "OUTRIGGER_STORM_SECONDS=${OUTRIGGER_STORM_SECONDS:-60}" "OUTRIGGER_LOOPS=$loops" \
+        "OUTRIGGER_FUZZ_SECONDS=${OUTRIGGER_FUZZ_SECONDS:-10}" \
         "OUTRIGGER_TEST_LIMIT_S=$(test_limit_s "$1")" RUST_BACKTRACE=1 "CARGO_MANIFEST_DIR=$2" \
         timeout --kill-after=20 "$(limit_s "$1")" "$3") >"$log" 2>&1 </dev/null || status=$?
     count "$1" $status "$log" $((SECONDS - start))

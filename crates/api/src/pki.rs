@@ -1,33 +1,37 @@
 //! Who may speak to the API over TCP? Whoever shows a certificate of this machine's own authority.
 //!
 //! The authority, the server's certificate and the administrator's are made at the first start and
-//! kept below the root directory. Each stands with its key in one file, so that a file that is there
-//! is whole: it is written beside its place, synchronised and renamed.
+//! kept below the root directory. Each stands with its key in one file, which is written beside its place,
+//! synchronised and renamed. What can be made again without a loss is; the authority's key is what clients
+//! trust, and is made only where there is none.
 
 mod durable;
+mod kept;
+mod params;
 
 use std::io;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::{CertificateParams, Issuer, KeyPair};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub(crate) use durable::replace;
+use kept::{Found, Note, hex};
+use params::{admin_params, authority_params, server_names, server_params, validity};
 
 const DAY_S: u64 = 86_400;
 const AUTHORITY_S: u64 = 3_650 * DAY_S;
 const IDENTITY_S: u64 = 365 * DAY_S;
+/// For how long before its making a certificate is valid: the clock may be ahead then, and be set right after.
+const PAST_S: u64 = 365 * DAY_S;
 /// A certificate with less time than that is made anew at the next start.
 const NEAR_END_S: u64 = 60 * DAY_S;
 
@@ -50,6 +54,12 @@ pub enum PkiError {
         path = .0.display()
     )]
     Damaged(PathBuf),
+    /// What is there instead of a file.
+    #[error(
+        "{path} is {other} and should be a file of certificate and key: move it away, and if it was the authority's (ca.pem) put that back",
+        path = .0.display(), other = .1
+    )]
+    Other(PathBuf, &'static str),
     /// The making of a certificate failed.
     #[error("make the certificate of {name}")]
     Make {
@@ -66,6 +76,16 @@ pub enum PkiError {
         /// What the TLS library says.
         problem: String,
     },
+}
+
+impl PkiError {
+    fn file(operation: &'static str, path: &Path, source: io::Error) -> PkiError {
+        PkiError::File {
+            operation,
+            path: path.to_owned(),
+            source,
+        }
+    }
 }
 
 /// A certificate and its key.
@@ -88,55 +108,49 @@ pub struct Pki {
     pub server: Identity,
     /// The administrator's, for the kubeconfig.
     pub admin: Identity,
+    /// What its owner should know: that clients have to be given a new kubeconfig.
+    pub news: Option<String>,
 }
 
-/// What a file says of its certificate, so that nobody has to take it apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Note {
-    not_after_s: u64,
-    names: Vec<String>,
-    authority: String,
-}
-
-struct Kept {
-    note: Note,
-    identity: Identity,
-}
-
-/// Reads the certificates below `root`, and makes those that are missing, near their end, or made for
-/// other names. `names` are what clients call this server besides the loopback addresses: the host's
+/// Reads the certificates below `root`, and makes those that are missing, damaged, near their end, not yet
+/// valid, or made for other names. `names` are what clients call this server besides the loopback addresses: the host's
 /// name and the address that it listens at.
 ///
 /// # Errors
-/// If a file cannot be read or written, or the authority's file is damaged.
+/// If a file cannot be read or written, or the authority's key cannot be read.
 pub fn prepare(root: &Path, names: &[String], now: SystemTime) -> Result<Pki, PkiError> {
     let directory = root.join("pki");
     durable::private_directory(&directory)?;
     let now_s = now
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
-    let authority = authority(&directory, now_s)?;
-    let fingerprint = hex(&Sha256::digest(authority.certificate_pem.as_bytes()));
-    let key = KeyPair::from_pem(&authority.key_pem)
-        .map_err(|_| PkiError::Damaged(directory.join("ca.pem")))?;
-    let issuer = Issuer::new(authority_params(now_s), key);
+    let (certificate_pem, key, news) = authority(&directory, now_s)?;
+    let fingerprint = hex(&Sha256::digest(certificate_pem.as_bytes()));
+    let issuer = Issuer::new(authority_params(), key);
     let server = Wanted {
         name: "the server",
         file: directory.join("server.pem"),
-        note: note(server_names(names), &fingerprint, now_s),
+        note: Note::new(now_s + IDENTITY_S, server_names(names), &fingerprint),
+        is_valid: is_servers,
         params: server_params,
     };
     let admin = Wanted {
         name: "the administrator",
         file: directory.join("admin.pem"),
-        note: note(vec!["outrigger-admin".to_owned()], &fingerprint, now_s),
+        note: Note::new(
+            now_s + IDENTITY_S,
+            vec!["outrigger-admin".to_owned()],
+            &fingerprint,
+        ),
+        is_valid: is_clients,
         params: admin_params,
     };
     Ok(Pki {
-        authority_pem: authority.certificate_pem,
-        server: server.take(&issuer, now_s)?,
-        admin: admin.take(&issuer, now_s)?,
+        server: server.take(&issuer, &certificate_pem, now_s)?,
+        admin: admin.take(&issuer, &certificate_pem, now_s)?,
+        authority_pem: certificate_pem,
         directory,
+        news,
     })
 }
 
@@ -185,21 +199,35 @@ struct Wanted {
     file: PathBuf,
     note: Note,
     params: fn(&Note) -> Result<CertificateParams, rcgen::Error>,
+    /// Whether a certificate is one of this authority's and valid now.
+    is_valid: fn(&CertificateDer<'_>, RootCertStore, UnixTime) -> Result<(), rustls::Error>,
 }
 
 impl Wanted {
-    fn take(&self, issuer: &Issuer<'_, KeyPair>, now_s: u64) -> Result<Identity, PkiError> {
-        if let Some(kept) = read(&self.file)?
-            && kept.note.names == self.note.names
-            && kept.note.authority == self.note.authority
-            && kept.note.not_after_s >= now_s + NEAR_END_S
+    fn take(
+        &self,
+        issuer: &Issuer<'_, KeyPair>,
+        authority_pem: &str,
+        now_s: u64,
+    ) -> Result<Identity, PkiError> {
+        let mut note = self.note.clone();
+        // What is in the place of a file, and is none, is replaced by one; a directory stays and is told.
+        if let Found::Kept(kept) = kept::read(&self.file)?
+            && let Some(known) = kept.whole
+            && known.names == note.names
+            && known.authority == note.authority
         {
-            return Ok(kept.identity);
+            let near_end = known.not_after_s < now_s + NEAR_END_S;
+            if !near_end && self.accepts(&kept.identity, authority_pem, now_s) {
+                return Ok(kept.identity);
+            }
+            // Its time has not come: if it is the clock that is wrong now, the new one lasts as long.
+            note.not_after_s = note.not_after_s.max(known.not_after_s);
         }
         let make = || -> Result<Identity, rcgen::Error> {
             let key = KeyPair::generate()?;
-            let mut params = (self.params)(&self.note)?;
-            validity(&mut params, now_s, self.note.not_after_s);
+            let mut params = (self.params)(&note)?;
+            validity(&mut params, now_s.saturating_sub(PAST_S), note.not_after_s);
             params.use_authority_key_identifier_extension = true;
             Ok(Identity {
                 certificate_pem: params.signed_by(&key, issuer)?.pem(),
@@ -210,153 +238,132 @@ impl Wanted {
             name: self.name,
             source,
         })?;
-        write(&self.file, &self.note, &identity)?;
+        kept::write(&self.file, &note, &identity)?;
         Ok(identity)
     }
+
+    fn accepts(&self, identity: &Identity, authority_pem: &str, now_s: u64) -> bool {
+        let own = CertificateDer::from_pem_slice(identity.certificate_pem.as_bytes());
+        let (Ok(own), Some(roots)) = (own, as_roots(authority_pem)) else {
+            return false;
+        };
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(now_s));
+        (self.is_valid)(&own, roots, now).is_ok()
+    }
 }
 
-fn authority(directory: &Path, now_s: u64) -> Result<Identity, PkiError> {
+/// What is trusted with this authority, if its certificate can be read.
+fn as_roots(authority_pem: &str) -> Option<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let authority = CertificateDer::from_pem_slice(authority_pem.as_bytes()).ok()?;
+    roots.add(authority).ok()?;
+    Some(roots)
+}
+
+fn is_servers(
+    own: &CertificateDer<'_>,
+    roots: RootCertStore,
+    now: UnixTime,
+) -> Result<(), rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let verifier = verifier.map_err(|error| rustls::Error::General(error.to_string()))?;
+    let name = ServerName::from(std::net::Ipv4Addr::LOCALHOST);
+    let verified = verifier.verify_server_cert(own, &[], &name, &[], now);
+    verified.map(drop)
+}
+
+fn is_clients(
+    own: &CertificateDer<'_>,
+    roots: RootCertStore,
+    now: UnixTime,
+) -> Result<(), rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let verifier = verifier.map_err(|error| rustls::Error::General(error.to_string()))?;
+    verifier.verify_client_cert(own, &[], now).map(drop)
+}
+
+/// The authority's certificate and key, and what is to be told about them. Its key lives as long as its file:
+/// a certificate that is damaged, not yet valid or near its end is made anew with the same key, and who
+/// trusted the one before trusts what is issued now.
+fn authority(directory: &Path, now_s: u64) -> Result<(String, KeyPair, Option<String>), PkiError> {
     let file = directory.join("ca.pem");
-    match read(&file)? {
-        Some(kept) if kept.note.not_after_s >= now_s + IDENTITY_S => return Ok(kept.identity),
-        None if file.exists() => return Err(PkiError::Damaged(file)),
-        _ => {}
-    }
-    let make = || -> Result<Identity, rcgen::Error> {
-        let key = KeyPair::generate()?;
-        Ok(Identity {
-            certificate_pem: authority_params(now_s).self_signed(&key)?.pem(),
-            key_pem: key.serialize_pem(),
-        })
-    };
-    let identity = make().map_err(|source| PkiError::Make {
+    let not_made = |source| PkiError::Make {
         name: "the authority",
         source,
-    })?;
+    };
+    let mut not_after_s = now_s + AUTHORITY_S;
+    let (key, news) = match kept::read(&file)? {
+        Found::Damaged => return Err(PkiError::Damaged(file)),
+        Found::Other(what) => return Err(PkiError::Other(file, what)),
+        Found::Missing => (KeyPair::generate().map_err(not_made)?, lost(directory)),
+        Found::Kept(kept) => {
+            if let Some(known) = &kept.whole
+                && let made_s = known.not_after_s.saturating_sub(AUTHORITY_S + DAY_S)
+                && let from_s = known.not_before_s.unwrap_or(made_s)
+                && (known.sum.is_some() || is_as_made(&kept, from_s, known.not_after_s))
+            {
+                if from_s <= now_s && known.not_after_s >= now_s + IDENTITY_S {
+                    return Ok((kept.identity.certificate_pem, kept.key, None));
+                }
+                not_after_s = not_after_s.max(known.not_after_s);
+            }
+            (kept.key, None)
+        }
+    };
+    let mut params = authority_params();
+    // It cannot have been misused before it was there, and so it is never not yet valid.
+    validity(&mut params, 0, not_after_s);
+    let identity = Identity {
+        certificate_pem: params.self_signed(&key).map_err(not_made)?.pem(),
+        key_pem: key.serialize_pem(),
+    };
     let note = Note {
-        not_after_s: now_s + AUTHORITY_S,
-        names: Vec::new(),
-        authority: String::new(),
+        not_before_s: Some(0),
+        ..Note::new(not_after_s, Vec::new(), "")
     };
-    write(&file, &note, &identity)?;
-    Ok(identity)
+    kept::write(&file, &note, &identity)?;
+    Ok((identity.certificate_pem, key, news))
 }
 
-fn authority_params(now_s: u64) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "outrigger-ca");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![
-        KeyUsagePurpose::KeyCertSign,
-        KeyUsagePurpose::DigitalSignature,
-    ];
-    validity(&mut params, now_s, now_s + AUTHORITY_S);
-    params
-}
-
-fn server_params(note: &Note) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = CertificateParams::new(note.names.clone())?;
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "outrigger");
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    Ok(params)
-}
-
-fn admin_params(_note: &Note) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::OrganizationName, "system:masters");
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "outrigger-admin");
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    Ok(params)
-}
-
-fn server_names(names: &[String]) -> Vec<String> {
-    let mut all: Vec<String> = ["127.0.0.1", "::1", "localhost"]
-        .map(str::to_owned)
-        .to_vec();
-    for name in names {
-        // The address "all of them" is none that a client could use.
-        let names_nothing = name
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_unspecified());
-        if !name.is_empty() && !names_nothing && !all.contains(name) {
-            all.push(name.clone());
-        }
-    }
-    all
-}
-
-fn note(names: Vec<String>, authority: &str, now_s: u64) -> Note {
-    Note {
-        not_after_s: now_s + IDENTITY_S,
-        names,
-        authority: authority.to_owned(),
-    }
-}
-
-fn validity(params: &mut CertificateParams, now_s: u64, not_after_s: u64) {
-    let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    // A day of grace, because a client's clock may be behind ours.
-    params.not_before = epoch + Duration::from_secs(now_s.saturating_sub(DAY_S));
-    params.not_after = epoch + Duration::from_secs(not_after_s);
-}
-
-/// `None` if it is not there, or is not what we write.
-fn read(file: &Path) -> Result<Option<Kept>, PkiError> {
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(problem) if problem.kind() == io::ErrorKind::InvalidData => return Ok(None),
-        Err(source) => {
-            return Err(PkiError::File {
-                operation: "read",
-                path: file.to_owned(),
-                source,
-            });
-        }
+/// Whether the authority's certificate says what it was made to say. Files without a checksum tell nothing of a
+/// name or a time that has changed.
+fn is_as_made(kept: &kept::Kept, from_s: u64, to_s: u64) -> bool {
+    let mut params = authority_params();
+    validity(&mut params, from_s, to_s);
+    let Ok(again) = params.self_signed(&kept.key) else {
+        return false;
     };
-    Ok(take_apart(&text))
-}
-
-fn take_apart(text: &str) -> Option<Kept> {
-    let (head, sections) = text.split_once('\n')?;
-    let key = sections.find("-----BEGIN PRIVATE KEY-----")?;
-    let (certificate_pem, key_pem) = sections.split_at(key);
-    CertificateDer::from_pem_slice(certificate_pem.as_bytes()).ok()?;
-    KeyPair::from_pem(key_pem).ok()?;
-    Some(Kept {
-        note: serde_json::from_str(head).ok()?,
-        identity: Identity {
-            certificate_pem: certificate_pem.to_owned(),
-            key_pem: key_pem.to_owned(),
-        },
+    let pem = &kept.identity.certificate_pem;
+    let own = CertificateDer::from_pem_slice(pem.as_bytes());
+    let is_read = as_roots(pem).is_some();
+    own.is_ok_and(|own| {
+        is_read && { signed_part(&own).is_some_and(|part| Some(part) == signed_part(again.der())) }
     })
 }
 
-fn write(file: &Path, note: &Note, identity: &Identity) -> Result<(), PkiError> {
-    let head = serde_json::json!(note);
-    let text = format!("{head}\n{}{}", identity.certificate_pem, identity.key_pem);
-    replace(file, text.as_bytes()).map_err(|source| PkiError::File {
-        operation: "write",
-        path: file.to_owned(),
-        source,
-    })
+/// What stands before the signature (`ecdsa-with-SHA256`), which is another one each time, without the length
+/// of all.
+fn signed_part(der: &[u8]) -> Option<&[u8]> {
+    const ALGORITHM: [u8; 10] = [6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+    let end = der
+        .windows(ALGORITHM.len())
+        .rposition(|part| part == ALGORITHM)?;
+    der.get(4..end)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// What is to be said where there is no authority: nothing at the first start.
+fn lost(directory: &Path) -> Option<String> {
+    let issued = ["server.pem", "admin.pem"].map(|name| directory.join(name));
+    let file = directory.join("ca.pem");
+    issued.iter().any(|file| file.exists()).then(|| {
+        format!(
+            "{} was missing and a new certificate authority was made: copies of the kubeconfig, and certificates \
+             issued before, are of no use any more; write new copies from the new kubeconfig",
+            file.display()
+        )
+    })
 }
 
 #[cfg(test)]

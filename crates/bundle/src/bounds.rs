@@ -4,13 +4,13 @@
 use outrigger_pod::text::quoted;
 
 use crate::expand;
+use crate::process::STACK_BYTES;
 
 /// The longest argument or `NAME=value` that the kernel takes: `MAX_ARG_STRLEN` without the NUL.
 pub const TEXT_MAX_BYTES: u64 = 131_071;
 
-/// What the kernel always takes in all (`ARG_MAX`), and what it never goes beyond.
-const LEAST_BYTES: u64 = 128 << 10;
-const MOST_BYTES: u64 = 6 << 20;
+/// What the kernel takes in all: a quarter of what the stack may grow to, as containers have it.
+const ALL_MAX_BYTES: u64 = STACK_BYTES / 4;
 /// Each text costs its NUL and a pointer beside its bytes.
 const EACH_BYTES: u64 = 1 + 8;
 
@@ -51,16 +51,9 @@ pub enum TooLong {
     },
 }
 
-/// What the kernel takes in all from a process whose stack may grow to this size.
-#[must_use]
-pub fn all_bytes(stack_bytes: u64) -> u64 {
-    (stack_bytes / 4).clamp(LEAST_BYTES, MOST_BYTES)
-}
-
 /// Counts a container's texts before they are built.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Budget {
-    limit_bytes: u64,
     used_bytes: u64,
     built_bytes: u64,
 }
@@ -71,16 +64,6 @@ pub(crate) fn variable(name: &str) -> String {
 }
 
 impl Budget {
-    /// As much as the kernel takes where the stack may grow to this size.
-    #[must_use]
-    pub fn new(stack_bytes: u64) -> Budget {
-        Budget {
-            limit_bytes: all_bytes(stack_bytes),
-            used_bytes: 0,
-            built_bytes: 0,
-        }
-    }
-
     /// Counts a text that has `bytes` bytes, `NAME=` included.
     ///
     /// # Errors
@@ -93,13 +76,13 @@ impl Budget {
             self.used_bytes + bytes + EACH_BYTES,
             self.built_bytes + bytes,
         );
-        if used > self.limit_bytes {
+        if used > ALL_MAX_BYTES {
             return Err(TooLong::All {
                 what: what(),
-                limit_bytes: self.limit_bytes,
+                limit_bytes: ALL_MAX_BYTES,
             });
         }
-        let limit_bytes = self.limit_bytes * TIMES_BUILT;
+        let limit_bytes = ALL_MAX_BYTES * TIMES_BUILT;
         if built > limit_bytes {
             return Err(TooLong::Built {
                 what: what(),
@@ -143,10 +126,7 @@ mod tests {
 
     #[test]
     fn one_text_and_all_of_them_are_bounded_as_the_kernel_bounds_them() {
-        assert_eq!(all_bytes(8 << 20), 2 << 20);
-        assert_eq!(all_bytes(u64::MAX), 6 << 20);
-        assert_eq!(all_bytes(0), 128 << 10);
-        let mut budget = Budget::new(8 << 20);
+        let mut budget = Budget::default();
         assert!(matches!(
             budget.take(TEXT_MAX_BYTES + 1, what),
             Err(TooLong::Text { .. })
@@ -165,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_built_again_and_again_comes_to_an_end() {
-        let mut budget = Budget::new(8 << 20);
+        let mut budget = Budget::default();
         let mut built = 0_u64;
         let end = loop {
             match budget.take(TEXT_MAX_BYTES, what) {

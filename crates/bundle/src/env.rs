@@ -27,8 +27,6 @@ pub struct Running {
     pub node_name: String,
     /// What the node has to give, for limits that nobody set.
     pub allocatable: NodeAmounts,
-    /// To what size a container's stack may grow: the kernel's limit on its environment follows from it.
-    pub stack_bytes: u64,
 }
 
 /// Why a container's environment cannot be put together, in the kubelet's words: a
@@ -107,7 +105,7 @@ pub fn assemble(
     running: &Running,
 ) -> Result<Environment, EnvError> {
     let container = &pod[slot].spec;
-    let mut vars = Vars::new(running.stack_bytes);
+    let mut vars = Vars::default();
     let mut left_out = Vec::new();
     for source in container.env_from.iter().flatten() {
         let prefix = source.prefix.as_deref().unwrap_or_default();
@@ -148,19 +146,13 @@ pub fn assemble(
 }
 
 /// The variables up to now, and how much text they may have yet.
+#[derive(Default)]
 struct Vars {
     known: BTreeMap<String, String>,
     budget: Budget,
 }
 
 impl Vars {
-    fn new(stack_bytes: u64) -> Vars {
-        Vars {
-            known: BTreeMap::new(),
-            budget: Budget::new(stack_bytes),
-        }
-    }
-
     /// Sets a variable to a value as it is.
     fn set(&mut self, name: &str, value: &str) -> Result<(), TooLong> {
         self.give_back(name);

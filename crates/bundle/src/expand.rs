@@ -77,12 +77,8 @@ pub(crate) fn command(
 /// A probe's command, in which only names count whose values stand in the manifest as they are.
 ///
 /// # Errors
-/// If the kernel would not take it from a process whose stack may grow to `stack_bytes`.
-pub fn probe_command(
-    words: &[String],
-    env: &[EnvVar],
-    stack_bytes: u64,
-) -> Result<Vec<String>, TooLong> {
+/// If the kernel would not take it.
+pub fn probe_command(words: &[String], env: &[EnvVar]) -> Result<Vec<String>, TooLong> {
     let literal = env.iter().filter(|variable| variable.value_from.is_none());
     let known: BTreeMap<&str, &str> = literal
         .map(|variable| {
@@ -91,7 +87,7 @@ pub fn probe_command(
         })
         .collect();
     let value = |name: &str| known.get(name).copied().filter(|value| !value.is_empty());
-    all(words, value, &mut Budget::new(stack_bytes))
+    all(words, value, &mut Budget::default())
 }
 
 fn all<'v>(
@@ -153,7 +149,7 @@ mod tests {
             value_from: Some(Default::default()),
         };
         let words = ["$(L)".to_owned(), "$(D)".to_owned()];
-        let command = probe_command(&words, &[literal, derived], 8 << 20).unwrap();
+        let command = probe_command(&words, &[literal, derived]).unwrap();
         assert_eq!(command, ["$(X)", "$(D)"]);
     }
 
@@ -166,7 +162,7 @@ mod tests {
         };
         let refused = |word: &str, words: usize| {
             let words = vec![word.to_owned(); words];
-            probe_command(&words, std::slice::from_ref(&long), 8 << 20).unwrap_err()
+            probe_command(&words, std::slice::from_ref(&long)).unwrap_err()
         };
         assert!(matches!(refused("$(L)$(L)", 1), TooLong::Text { .. }));
         assert!(matches!(refused("$(L)", 21), TooLong::All { .. }));

@@ -23,13 +23,17 @@ const TERM: &str = "xterm";
 
 const UNLIMITED: u64 = u64::MAX;
 
+/// To what size a stack may grow, as Linux has it. The kernel's limit on commands and environments follows
+/// from it.
+pub(crate) const STACK_BYTES: u64 = 8 << 20;
+
 /// Fixed numbers for every resource, those of a service of systemd's, so that no container depends on how
 /// the node was started. The soft limit of files is what `select` can bear; programs that know better raise it.
 const RLIMITS: [(PosixRlimitType, u64, u64); 14] = [
     (PosixRlimitType::RlimitNofile, 1024, 524_288),
     (PosixRlimitType::RlimitCore, 0, 0),
     (PosixRlimitType::RlimitMemlock, 8 << 20, 8 << 20),
-    (PosixRlimitType::RlimitStack, 8 << 20, UNLIMITED),
+    (PosixRlimitType::RlimitStack, STACK_BYTES, UNLIMITED),
     (PosixRlimitType::RlimitMsgqueue, 819_200, 819_200),
     (PosixRlimitType::RlimitNice, 0, 0),
     (PosixRlimitType::RlimitRtprio, 0, 0),
@@ -67,7 +71,7 @@ pub(crate) fn process(request: &Request<'_>) -> Result<Process, BundleError> {
         .as_ref()
         .map(|spec| oom_score_adj(spec, &container.spec, memory_bytes));
     // The kernel counts both together.
-    let mut budget = Budget::new(request.host.stack_bytes);
+    let mut budget = Budget::default();
     let (args, env) = (args(request, &mut budget)?, env(request, &mut budget)?);
     let mut process = ProcessBuilder::default()
         .terminal(container.spec.tty == Some(true))

@@ -103,8 +103,6 @@ pub struct HostFacts {
     pub memory_bytes: u64,
     /// Number of CPUs.
     pub cpus: u32,
-    /// To what size a process' stack may grow (`RLIMIT_STACK`), `u64::MAX` if to any: containers inherit it.
-    pub stack_bytes: u64,
     /// Its control groups.
     pub cgroup: CgroupMode,
     /// The sizes of huge pages that it offers, in bytes.

@@ -39,7 +39,6 @@ fn host() -> HostFacts {
     HostFacts {
         memory_bytes: 4 << 30,
         cpus: 2,
-        stack_bytes: 8 << 20,
         cgroup: CgroupMode::Hybrid,
         huge_page_sizes_bytes: vec![2 << 20, 1 << 30],
         capabilities: [
@@ -138,7 +137,6 @@ fn container(manifest: &Manifest, pod: &Pod, slot: Slot) -> Value {
             memory_bytes: 4 << 30,
             storage_bytes: 1 << 30,
         },
-        stack_bytes: 8 << 20,
     };
     let image = image();
     let user = match user::resolve(pod, slot, &image.user, accounts) {

@@ -58,7 +58,10 @@ const ARROWS: [(&str, &[&str]); 13] = [
         &["outrigger-lifecycle", "outrigger-pod"],
     ),
     // Records are replayed through the planner.
-    ("runtime-tests", &["outrigger-lifecycle", "outrigger-pod"]),
+    (
+        "runtime-tests",
+        &["outrigger-lifecycle", "outrigger-pod", "outrigger-wire"],
+    ),
 ];
 
 /// Crates of others that would break what a crate of ours promises.

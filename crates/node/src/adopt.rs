@@ -13,8 +13,8 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use outrigger_lifecycle::{Fact, Sandbox, Seen, Time};
-use outrigger_pod::PodUid;
+use outrigger_lifecycle::{Fact, Phase, Sandbox, Seen, Time};
+use outrigger_pod::{Pod, PodUid};
 use outrigger_wire::{Event, EventKind};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -144,10 +144,22 @@ pub(crate) fn recorded(root: &Path) -> Result<BTreeSet<PodUid>, String> {
     Ok(uids)
 }
 
-/// Takes up what the record of this Pod tells, which is known to have `lived` or not.
+/// What is known of a Pod's life beside its record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Lived {
+    /// Nothing: it may never have begun.
+    #[default]
+    Unknown,
+    /// It had begun.
+    Begun,
+    /// It is over.
+    Over,
+}
+
+/// Takes up what the record of this Pod tells.
 pub(crate) async fn recall(
     uid: &PodUid,
-    lived: bool,
+    lived: Lived,
     around: Arc<Surroundings>,
     sender: tokio::sync::mpsc::UnboundedSender<crate::node::Event>,
     complain: Complain,
@@ -159,7 +171,7 @@ pub(crate) async fn recall(
         Ok(Err(ReadError::Absent)) => {
             let trace = traces::of(&around.settings.directories, uid);
             let told = || "the store of API objects".to_owned();
-            return match trace.or_else(|| lived.then(told)) {
+            return match trace.or_else(|| (lived != Lived::Unknown).then(told)) {
                 None => Recall::Nothing,
                 Some(trace) => Recall::Left(Left::without_record(&path, &trace)),
             };
@@ -181,6 +193,9 @@ pub(crate) async fn recall(
         mut conditions,
         length,
     } = recalled;
+    if lived == Lived::Over && !is_over(&pod, &seen) {
+        return Recall::Left(Left::unreadable(&path, &"its end is missing"));
+    }
     let this_boot = boot == record::boot_id();
     let record = Record::resume(path, length, complain);
     let hands = Arc::new(Hands::new(Arc::new(pod), around, sender, Some(record)));
@@ -207,6 +222,11 @@ pub(crate) async fn recall(
         reach,
         this_boot,
     }))
+}
+
+fn is_over(pod: &Pod, seen: &Seen) -> bool {
+    let phase = outrigger_lifecycle::plan(pod, seen, now()).status.phase;
+    matches!(phase, Phase::Succeeded | Phase::Failed)
 }
 
 /// The times of an earlier boot on this one's clock; none of them is in the future, whatever the

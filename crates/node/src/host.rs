@@ -5,7 +5,6 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use outrigger_bundle::{CgroupMode, DeviceKind, HostDevice, HostFacts};
-use rustix::process::{Resource, getrlimit};
 
 /// How deep below `/dev` devices are looked for.
 const DEVICE_DEPTH: usize = 4;
@@ -22,7 +21,6 @@ pub(crate) fn facts() -> Result<HostFacts, String> {
         memory_bytes: memory_bytes(&read("/proc/meminfo")?)
             .ok_or("/proc/meminfo does not tell MemTotal")?,
         cpus,
-        stack_bytes: getrlimit(Resource::Stack).current.unwrap_or(u64::MAX),
         cgroup: cgroup_mode(&mountinfo),
         // Sizes that no cgroup can limit are none that Pods can be given or denied.
         huge_page_sizes_bytes: if limits_huge_pages(&mountinfo, &controllers) {

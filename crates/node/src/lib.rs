@@ -41,7 +41,7 @@ mod sweep;
 mod termination;
 mod volumes;
 
-pub use adopt::Left;
+pub use adopt::{Left, Lived};
 pub use clock::{WallClock, now};
 pub use daemon::{DaemonSettings, daemon};
 pub use directories::Directories;

@@ -17,7 +17,7 @@ use outrigger_lifecycle::{Fact, Seen, Time};
 use outrigger_pod::{Objects, Pod, PodUid};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::adopt::Progress;
+use crate::adopt::{Lived, Progress};
 use crate::clock::{WallClock, now};
 use crate::hands::{Hands, Surroundings};
 use crate::logs::{Follower, Sink};
@@ -46,8 +46,8 @@ pub struct Node {
     lives: BTreeMap<PodUid, Life>,
     /// Pods of an earlier node that are not taken up.
     waiting: BTreeMap<PodUid, Waiting>,
-    /// Pods that are known to have lived, whatever is left of them.
-    lived: BTreeSet<PodUid>,
+    /// What is known of Pods of an earlier node beside their records.
+    lived: BTreeMap<PodUid, Lived>,
     /// Those of the waiting that are being removed.
     discarding: BTreeSet<PodUid>,
     /// How far it has come with taking up Pods.
@@ -93,7 +93,7 @@ impl Node {
             around,
             lives: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            lived: BTreeSet::new(),
+            lived: BTreeMap::new(),
             discarding: BTreeSet::new(),
             progress,
             turn: Arc::default(),

@@ -241,5 +241,5 @@ pub(crate) fn expanded(
 ) -> Result<Vec<String>, TooLong> {
     let pod = hands.pod();
     let env = pod[slot].spec.env.as_deref().unwrap_or_default();
-    expand::probe_command(command, env, hands.around.host.stack_bytes)
+    expand::probe_command(command, env)
 }

@@ -253,6 +253,9 @@ fn hold(file: &File) -> Result<bool, Errno> {
     }
 }
 
+/// No event has this number: they begin with the nanoseconds since the boot, which come so far in 292 years.
+const SEQ_BOUND: u64 = u64::MAX / 2;
+
 /// Reads whole lines and checks that they count without a gap.
 fn entries(bytes: &[u8], path: &Path) -> Result<Vec<LedgerEntry>, LedgerError> {
     let lines = bytes
@@ -260,7 +263,7 @@ fn entries(bytes: &[u8], path: &Path) -> Result<Vec<LedgerEntry>, LedgerError> {
         .filter(|line| !line.is_empty());
     let mut expected = None;
     let read = |(index, line)| match LedgerEntry::read(line) {
-        Some(entry) if expected.is_none_or(|seq| entry.seq == seq) => {
+        Some(entry) if entry.seq < SEQ_BOUND && expected.is_none_or(|seq| entry.seq == seq) => {
             expected = Some(entry.seq + 1);
             Ok(entry)
         }

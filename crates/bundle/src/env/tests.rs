@@ -24,7 +24,6 @@ fn running() -> Running {
             memory_bytes: 4 << 30,
             storage_bytes: 1 << 30,
         },
-        stack_bytes: 8 << 20,
     }
 }
 

@@ -360,6 +360,18 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_whose_shim_does_not_answer_is_told() {
+        let metadata = json!({ "namespace": "shop", "name": "web" });
+        let unknown = json!({ "type": "Ready", "status": "Unknown", "reason": "ShimUnresponsive", "message": "who knows" });
+        let status = json!({ "phase": "Running", "conditions": [unknown] });
+        let line = silent(&json!({ "metadata": metadata, "status": status }));
+        let facts = json!({ "daemon": "1", "silent": [line] });
+        let expected = "Not answering:   shop/web: who knows\n";
+        assert!(told(&facts).contains(expected), "{}", told(&facts));
+        assert_eq!(silent(&json!({ "status": { "phase": "Running" } })), None);
+    }
+
+    #[test]
     fn a_daemon_that_is_down_is_said_to_be_down() {
         let text = told(&json!({ "client": "1", "root": "/r", "daemon": null }));
         assert!(text.contains("Daemon:          down\n"), "{text}");

@@ -41,6 +41,9 @@ impl Doors {
         let names = [host.to_owned(), listen.ip().to_string()];
         let pki = outrigger_api::prepare_pki(root, &names, SystemTime::now())
             .map_err(|error| chain(&error))?;
+        if let Some(news) = &pki.news {
+            tracing::warn!("{news}");
+        }
         let tls = pki.server_config().map_err(|error| chain(&error))?;
         if let Some(folder) = settings.socket.parent() {
             make(folder, 0o700)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use outrigger_pod::{Pod, PodUid};
 use tokio::task::JoinSet;
 
-use crate::adopt::{self, Left, Recall, discard};
+use crate::adopt::{self, Left, Lived, Recall, discard};
 use crate::directories::PodDirectories;
 use crate::hands::{blocking, nothing_in_hand};
 use crate::node::waiting::{UNDER_WAY, Waiting};
@@ -26,20 +26,19 @@ pub struct Adopted {
 
 impl Node {
     /// Takes up all lives of an earlier node: those that are recorded below `--root`, and those of `others`, whose
-    /// records may be missing, each with whether it is known to have lived. If the start before died before it had
+    /// records may be missing, each with what else is known of it. If the start before died before it had
     /// taken up all, one after the other.
     ///
     /// # Errors
     /// If nobody can say which Pods run.
-    pub async fn adopt(&mut self, others: BTreeMap<PodUid, bool>) -> Result<Adopted, String> {
+    pub async fn adopt(&mut self, others: BTreeMap<PodUid, Lived>) -> Result<Adopted, String> {
         let root = self.around.settings.directories.root.clone();
         adopt::tidy(&root);
         let recorded = adopt::recorded(&root)?;
         let withheld = self.progress.withheld();
         let mut all = recorded;
         all.extend(others.keys().cloned());
-        let lived = others.into_iter().filter(|(_, lived)| *lived);
-        self.lived = lived.map(|(uid, _)| uid).collect();
+        self.lived = others;
         all.retain(|uid| !withheld.contains_key(uid));
         let mut adopted = Adopted {
             pods: Vec::new(),
@@ -105,7 +104,8 @@ impl Node {
     pub(super) fn recall(&self, uid: &PodUid) -> impl Future<Output = Recall> + Send + 'static {
         let (around, sender) = (Arc::clone(&self.around), self.sender.clone());
         let complain = complain(self.sender.clone(), uid);
-        let (lived, uid) = (self.lived.contains(uid), uid.clone());
+        let lived = self.lived.get(uid).copied().unwrap_or_default();
+        let uid = uid.clone();
         async move { adopt::recall(&uid, lived, around, sender, complain).await }
     }
 

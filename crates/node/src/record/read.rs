@@ -229,9 +229,9 @@ fn slot_of(step: &Step) -> Option<Slot> {
             ..
         } => Some(*slot),
         Step::PrepareSandbox
+        | Step::KillShim
         | Step::BeginTeardown { .. }
         | Step::FinishReset
-        | Step::KillShim
         | Step::ReleaseSandbox => None,
     }
 }

@@ -176,7 +176,6 @@ fn running(hands: &Hands) -> Running {
             memory_bytes: i64::try_from(host.memory_bytes).unwrap_or(i64::MAX),
             storage_bytes: 0,
         },
-        stack_bytes: host.stack_bytes,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod damaged;
 mod released;
 
 /// A directory that goes with the test.

@@ -9,9 +9,11 @@
 
 mod client;
 mod edges;
+mod groups;
 mod load;
 mod orphans;
 mod pod;
+mod refusals;
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::Path;

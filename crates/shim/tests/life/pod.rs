@@ -71,7 +71,15 @@ impl Pod {
     pub(crate) fn prepare_as(&self, lease: Lease, change: impl FnOnce(&mut Prepare)) -> Client {
         let (mut client, prepared) = Client::hello(&self.state, 0);
         assert!(!prepared);
-        let mut prepare = Prepare {
+        let mut prepare = self.request(lease);
+        change(&mut prepare);
+        client.ask(Request::Prepare(Box::new(prepare)));
+        client
+    }
+
+    /// What it is prepared with.
+    pub(crate) fn request(&self, lease: Lease) -> Prepare {
+        Prepare {
             hostname: Some("a-pod".to_owned()),
             namespaces: SharedNamespaces {
                 net: true,
@@ -88,10 +96,7 @@ impl Pod {
             lease,
             lent: None,
             filters: None,
-        };
-        change(&mut prepare);
-        client.ask(Request::Prepare(Box::new(prepare)));
-        client
+        }
     }
 
     /// A container of this command.

@@ -2,9 +2,9 @@
 //! what is wholly new stands last, because the numbers of calls follow the order.
 
 use outrigger_wire::{
-    Call, Connect, Event, EventKind, Exec, ExecResult, Family, Interact, Lease, LogFile, Message,
-    PodCgroup, Prepare, Refusal, Reply, Request, RootFs, SharedNamespaces, Stage, Stamp, Start,
-    Stats, Stdio, Streams, Tmpfs, Usage,
+    Call, Connect, Event, EventKind, Exec, ExecResult, Family, Interact, Lease, Lent, LogFile,
+    Message, PodCgroup, Prepare, Refusal, Reply, Request, RootFs, SharedNamespaces, Stage, Stamp,
+    Start, Stats, Stdio, Streams, Tmpfs, Usage,
 };
 use serde_json::json;
 
@@ -225,8 +225,31 @@ fn more_requests() -> Vec<(&'static str, Request)> {
     ]
 }
 
+/// What b1e0b9e did not know.
+fn newer_requests() -> Vec<(&'static str, Request)> {
+    let lent = Lent {
+        files: "/run/outrigger/pods/0f5a/files".into(),
+        messages: "/run/outrigger/pods/0f5a/messages".into(),
+        size_bytes: 1 << 20,
+    };
+    let prepare = Prepare {
+        lent: Some(lent),
+        filters: Some("/run/outrigger/filters".into()),
+        ..prepare()
+    };
+    let start = Start {
+        message: Some("/run/outrigger/pods/0f5a/messages/web.0".into()),
+        ..start()
+    };
+    vec![
+        ("prepare-lent", Request::Prepare(Box::new(prepare))),
+        ("start-message", Request::Start(Box::new(start))),
+    ]
+}
+
 pub(crate) fn calls() -> Vec<(&'static str, Call)> {
     let requests = requests().into_iter().chain(more_requests());
+    let requests = requests.chain(newer_requests());
     requests
         .zip(1..)
         .map(|((name, request), id)| (name, Call { id, request }))
@@ -382,5 +405,15 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         ));
     }
     messages.push(("ended", Message::Ended { id: 11, code: 143 }));
+    // What b1e0b9e did not know.
+    let kind = EventKind::Exited {
+        container: container(),
+        code: 1,
+        signal: None,
+        oom_killed: false,
+        message: Some("bye\n".to_owned()),
+    };
+    let (seq, at) = (86_400_000_000_010, at(10));
+    messages.push(("event-message", Message::Event(Event { seq, at, kind })));
     messages
 }

@@ -330,3 +330,19 @@ fn a_sentence_is_cut_at_a_letter() {
     let incident = Incident::warning("Unhealthy", long);
     assert!(incident.message.len() <= MESSAGE_BYTES && incident.message.ends_with("ä..."));
 }
+
+#[test]
+fn a_shim_that_does_not_answer_is_told_and_that_it_answers_again() {
+    let silent = told(&Fact::ShimSilent);
+    assert_eq!(
+        (silent[0].0.as_str(), silent[0].1),
+        ("ShimUnresponsive", "Warning")
+    );
+    let answers = told(&Fact::ShimAnswered);
+    assert_eq!(
+        (answers[0].0.as_str(), answers[0].1),
+        ("ShimResponsive", "Normal")
+    );
+    let killed = told(&Fact::Began(Step::KillShim, Because::ShimSilent));
+    assert_eq!((killed[0].0.as_str(), killed[0].1), ("Killing", "Warning"));
+}

@@ -9,6 +9,8 @@ use outrigger_api::{Key, RETRY_ANNOTATION, Resource, StoreError, Stored, Write};
 use outrigger_pod::{Pod, PodUid};
 use serde_json::{Value, json};
 
+use crate::adopt::Lived;
+
 use super::{Known, Orders, Source, deletion, left as grace_left, subject, uid};
 use crate::daemon::events::Incident;
 use crate::daemon::journal::Subject;
@@ -30,13 +32,18 @@ pub(super) struct Left {
 }
 
 impl<O: Orders> Source<O> {
-    /// The Pods of the store that may have lived, by uid: whether their objects say so.
-    pub(crate) fn lived(&self) -> BTreeMap<PodUid, bool> {
+    /// The Pods of the store that may have lived, and what their objects say of that.
+    pub(crate) fn lived(&self) -> BTreeMap<PodUid, Lived> {
         let listed = self.store.list(Resource::Pods, None).items;
         let lived = |stored: &Stored| {
             let node = !stored.object["spec"]["nodeName"].is_null();
-            let begun = !stored.object["status"]["startTime"].is_null();
-            node.then(|| Some((uid(stored)?, begun))).flatten()
+            let status = &stored.object["status"];
+            let lived = match status["startTime"].is_null() {
+                true => Lived::Unknown,
+                false if is_finished(status) => Lived::Over,
+                false => Lived::Begun,
+            };
+            node.then(|| Some((uid(stored)?, lived))).flatten()
         };
         listed.iter().filter_map(lived).collect()
     }

@@ -232,7 +232,7 @@ fn how_a_pod_ended_stays_shown_when_its_record_is_lost() {
     let uid = PodUid("u-1".to_owned());
     assert_eq!(
         fixture.source.lived(),
-        BTreeMap::from([(uid.clone(), true)])
+        BTreeMap::from([(uid.clone(), crate::adopt::Lived::Over)])
     );
     let left = BTreeMap::from([(uid.clone(), "its record is missing".to_owned())]);
     fixture.source.adopted(&[], &left);
