@@ -19,6 +19,23 @@ impl Chance {
         Chance(seed ^ 0x9e37_79b9_7f4a_7c15)
     }
 
+    /// Another source, whose choices depend only on this seed and the number.
+    #[must_use]
+    pub fn numbered(&self, number: u32) -> Chance {
+        let mut first = Chance(self.0 ^ u64::from(number).wrapping_mul(0xd134_2543_de82_ef95));
+        Chance(first.next())
+    }
+
+    /// A number below this one, which is not 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound.max(1) as u64) as usize
+    }
+
+    /// One of these.
+    pub fn of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+
     fn next(&mut self) -> u64 {
         // SplitMix64, which is good enough for choosing moments and takes any seed.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -2,22 +2,20 @@
 //! read, requests that never come to an end and very much nonsense must neither delay its probes nor fill
 //! its memory, nor keep the machine's own administrator out.
 
+mod tls;
+
 use std::fmt::Write as _;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use runtime_tests::daemon::{Daemon, PORT, ask, until};
+use runtime_tests::daemon::{Daemon, ask, until};
 use runtime_tests::stories::{Line, Telling};
 use runtime_tests::{Failure, Verdict, World, at_most_s, ensure, failed, run, tests};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
+use tls::{Client, Tls, send, status};
 
 fn main() -> ExitCode {
     run(tests![a_flood_reaches_neither_probes_nor_memory])
@@ -37,68 +35,10 @@ const REST_KIB: u64 = 24 * 1024;
 const IDLE_KIB: u64 = 20;
 const DEAF_KIB: u64 = 56;
 
-type Tls = StreamOwned<ClientConnection, TcpStream>;
-
-/// Who may come in: the certificate that the daemon's kubeconfig has.
-struct Client {
-    config: Arc<ClientConfig>,
-}
-
-impl Client {
-    fn of(daemon: &Daemon) -> Result<Client, Failure> {
-        let pki = daemon.root.join("pki");
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(pki.join("ca.pem"))?)?;
-        let own = pki.join("admin.pem");
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&own)?.collect();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(chain?, PrivateKeyDer::from_pem_file(&own)?)?;
-        Ok(Client {
-            config: Arc::new(config),
-        })
-    }
-
-    /// A connection whose handshake is done.
-    fn connect(&self) -> Result<Tls, Failure> {
-        let name = ServerName::try_from("127.0.0.1")?;
-        let connection = ClientConnection::new(Arc::clone(&self.config), name)?;
-        let socket = TcpStream::connect(("127.0.0.1", PORT))?;
-        socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-        socket.set_write_timeout(Some(Duration::from_secs(5)))?;
-        let mut tls = StreamOwned::new(connection, socket);
-        while tls.conn.is_handshaking() {
-            tls.conn.complete_io(&mut tls.sock)?;
-        }
-        Ok(tls)
-    }
-
-    /// As many as the daemon lets in, of so many.
-    fn connect_all(&self, count: usize) -> Vec<Tls> {
-        let connect = |_| self.connect().ok();
-        (0..count).filter_map(connect).collect()
-    }
-}
-
-fn send(tls: &mut Tls, method: &str, path: &str, body: &[u8]) -> std::io::Result<()> {
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n",
-        body.len()
-    );
-    tls.write_all(head.as_bytes())?;
-    tls.write_all(body)?;
-    tls.flush()
-}
-
-/// The status of the answer that has just begun to come.
-fn status(tls: &mut Tls) -> Option<u16> {
-    let mut space = [0; 4096];
-    let length = tls.read(&mut space).ok()?;
-    let text = String::from_utf8_lossy(&space[..length]).into_owned();
-    text.split(' ').nth(1)?.parse().ok()
+/// As many as the daemon lets in, of so many.
+fn connect_all(client: &Client, count: usize) -> Vec<Tls> {
+    let connect = |_| client.connect().ok();
+    (0..count).filter_map(connect).collect()
 }
 
 /// A Pod whose liveness probe writes down when it runs, each second.
@@ -137,7 +77,7 @@ fn a_flood_reaches_neither_probes_nor_memory(world: &World) -> Verdict {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     let daemon = Daemon::start(world)?;
-    let client = Client::of(&daemon)?;
+    let client = Client::of(&daemon, true)?;
     let telling = probed(world, &daemon)?;
     let before_kib = pss_kib(&daemon)?;
     let calm = AtomicBool::new(false);
@@ -239,7 +179,7 @@ fn flood(daemon: &Daemon, client: &Client) -> Result<(u64, String), Failure> {
     };
     let calm_kib = note("nobody")?;
     let each_kib = |kib: u64, count: usize| kib.saturating_sub(calm_kib) / count as u64;
-    let idle = client.connect_all(MANY);
+    let idle = connect_all(client, MANY);
     let kib = note(&format!("{} idle connections", idle.len()))?;
     ensure!(idle.len() > MANY / 2, "only {} connections", idle.len());
     let kib = each_kib(kib, idle.len());
@@ -247,7 +187,7 @@ fn flood(daemon: &Daemon, client: &Client) -> Result<(u64, String), Failure> {
     drop(idle);
 
     let mut deaf_kib = 0;
-    let mut watchers = client.connect_all(MANY);
+    let mut watchers = connect_all(client, MANY);
     watchers.retain_mut(|tls| send(tls, "GET", "/api/v1/pods?watch=1", b"").is_ok());
     for number in 0..200 {
         let path = format!("{PODS}/probed");
@@ -296,7 +236,7 @@ fn endless_bodies(client: &Client) -> Vec<Tls> {
     let head =
         format!("POST {PODS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {BYTES}\r\n\r\n");
     let body = vec![b'x'; BYTES - 1];
-    let mut all = client.connect_all(60);
+    let mut all = connect_all(client, 60);
     for tls in &mut all {
         // Who is refused may find the connection closed.
         let _ = tls
@@ -308,7 +248,7 @@ fn endless_bodies(client: &Client) -> Vec<Tls> {
 
 /// Each sends a letter now and then; all must have been cut off after a while.
 fn slow_heads(client: &Client) -> Verdict {
-    let mut slow = client.connect_all(300);
+    let mut slow = connect_all(client, 300);
     let deadline = Instant::now() + at_most_s(25.0);
     let head = b"GET /api/v1/pods HTTP/1.1\r\nX-Slow: ";
     slow.retain_mut(|tls| tls.write_all(head).and_then(|()| tls.flush()).is_ok());

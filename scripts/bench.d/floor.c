@@ -1,7 +1,7 @@
 // How fast can a container be at all on this machine? The least program that asks the kernel for what Outrigger's shim
 // asks it for, with nothing that a real one needs beside: no configuration, no checks, no messages, no log, no ledger.
 //
-//   floor serve DIRECTORY CGROUP SHARED   answers each line of its standard input by a line with nanoseconds:
+//   floor serve DIRECTORY CGROUP SHARED FILTER   answers each line of its standard input by a line with nanoseconds:
 //       cycle NAME    a container of /bin/true: made, started, waited for, its cgroups removed
 //       hold NAME     a container of `sleep` that stays, for `exec`
 //       exec NAME     /bin/true in the container that stays
@@ -13,7 +13,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -55,6 +57,7 @@ static const uint64_t kept = 1u << CAP_AUDIT_WRITE | 1u << CAP_CHOWN | 1u << CAP
 static int trees[LENGTH(limited)]; // the roots of the v1 trees, -1 where there is none
 static int unified = -1;           // the root of the v2 tree
 static const char *directory, *cgroup, *shared;
+static struct sock_fprog filter; // a seccomp profile as a shim has compiled it
 static int held_pidfd = -1;
 static char held_name[64];
 
@@ -87,6 +90,14 @@ static void write_file(int tree, const char *path, const char *value) {
     int file = (int)CHECK(openat(tree, path, O_WRONLY | O_CLOEXEC));
     CHECK(write(file, value, strlen(value)));
     close(file);
+}
+
+static void read_filter(const char *path) {
+    static struct sock_filter program[4096 + 4]; // a hash follows the program
+    int file = (int)CHECK(open(path, O_RDONLY | O_CLOEXEC));
+    long size = CHECK(read(file, program, sizeof program));
+    close(file);
+    filter = (struct sock_fprog){(unsigned short)((size - 32) / (long)sizeof *program), program};
 }
 
 static void find_trees(void) {
@@ -203,6 +214,7 @@ static void become(int null, int output, int errors, const char *const arguments
     CHECK(syscall(SYS_setgroups, 0, NULL));
     CHECK(syscall(SYS_setresgid, 0, 0, 0));
     CHECK(syscall(SYS_setresuid, 0, 0, 0));
+    CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter));
     struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[2] = {{(uint32_t)kept, (uint32_t)kept, 0}, {(uint32_t)(kept >> 32), (uint32_t)(kept >> 32), 0}};
     CHECK(syscall(SYS_capset, &head, data));
@@ -364,13 +376,14 @@ static void spawn_each(void) {
 }
 
 int main(int count, char **arguments) {
-    if (count == 5 && !strcmp(arguments[1], "serve")) {
+    if (count == 6 && !strcmp(arguments[1], "serve")) {
+        read_filter(arguments[5]);
         directory = arguments[2], cgroup = arguments[3], shared = arguments[4];
         serve();
     } else if (count == 2 && !strcmp(arguments[1], "spawn")) {
         spawn_each();
     } else {
-        fprintf(stderr, "usage: floor serve DIRECTORY CGROUP SHARED | floor spawn\n");
+        fprintf(stderr, "usage: floor serve DIRECTORY CGROUP SHARED FILTER | floor spawn\n");
         return 2;
     }
     return 0;

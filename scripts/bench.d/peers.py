@@ -33,11 +33,11 @@ class Server:
 class Floor:
     """The least program that does the same."""
 
-    def __init__(self, program, directory, cgroup):
+    def __init__(self, program, directory, cgroup, filter_file):
         self.groups = make_groups(cgroup)
         shared = os.path.join(directory, "shared")
         bundle.make_shared(shared)
-        self.server = Server([program, "serve", directory, cgroup.lstrip("/"), shared])
+        self.server = Server([program, "serve", directory, cgroup.lstrip("/"), shared, filter_file])
 
     def cycle_ns(self, name):
         """Start, wait and remove of /bin/true."""

@@ -45,7 +45,9 @@ class Shim:
         self.socket.connect(path)
         self.last, self.received, self.messages = 0, b"", []
         self.ask({"Hello": {"version": version(), "resume_after": 0}})
+        self.filters = os.path.join(directory, "filters")
         self.ask({"Prepare": {
+            "filters": self.filters,
             "hostname": "bench", "namespaces": {"net": True, "ipc": True, "uts": True, "pid": False},
             "cgroup": {"path": cgroup, "resources": {}}, "tmpfs": [], "sysctls": [], "lease": "Connection"}})
 
@@ -88,6 +90,12 @@ class Shim:
         return {"Start": {
             "container": name, "bundle": folder, "rootfs": {"lower": ["/"], "writable": os.path.join(folder, "writable")},
             "log": {"path": os.path.join(folder, "0.log"), "max_bytes": 10 << 20, "max_files": 3}}}
+
+    def filter(self):
+        """The file with the seccomp profile as the shim has compiled it."""
+        self.cycle_ns("compiles")
+        (name,) = os.listdir(self.filters)
+        return os.path.join(self.filters, name)
 
     def cycle_ns(self, name):
         """Start, wait and remove of /bin/true."""

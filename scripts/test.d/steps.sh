@@ -132,10 +132,11 @@ count() { # NAME STATUS LOG SECONDS
 
 # Whether every row of the benchmark can still be measured, on what was built for the tests. How fast it is decides nothing.
 bench() {
-    local target=${CARGO_TARGET_DIR:-target} many
+    local target=${CARGO_TARGET_DIR:-target} many greed
     many=$(awk '$1 == "runtime-tests/many" { print $3 }' "$list")
+    greed=$(awk '$1 == "runtime-tests/greed" { print $3 }' "$list")
     as_root env "PATH=$PATH" "OUTRIGGER_BIN=$(realpath "$target/debug/outrigger")" "OUTRIGGER_MANY_TEST=$many" \
-        "OUTRIGGER_TIME_SCALE=${OUTRIGGER_TIME_SCALE:-1}" timeout --kill-after=20 900 scripts/bench --quick
+        "OUTRIGGER_GREED_TEST=$greed" "OUTRIGGER_TIME_SCALE=${OUTRIGGER_TIME_SCALE:-1}" timeout --kill-after=20 900 scripts/bench --quick
 }
 
 doc_tests() {

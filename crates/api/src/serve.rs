@@ -44,6 +44,11 @@ pub use door::{DoorError, listen_unix};
 pub use limits::Limits;
 pub use respond::serve;
 
+/// How long nobody is let in when there is no file descriptor left: those who were sent away need a moment to be gone.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+/// The same when that did not help.
+const LONGEST_PAUSE: Duration = Duration::from_millis(128);
+
 /// After so much silence a client's machine is asked whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
@@ -56,8 +61,13 @@ const KERNEL_BUFFER_BYTES: usize = 128 * 1024;
 /// The least that the HTTP library takes as its bound.
 const LEAST_BUFFER_BYTES: usize = 8 * 1024;
 
-/// What was needed is not given back at once: more like it may come.
-const RELIEF_AFTER: Duration = Duration::from_millis(500);
+/// Reading a body takes many times its bytes, so a few of them leave much behind.
+const SENT_STIR_BYTES: usize = 256 * 1024;
+const WAITING_STIR_BYTES: usize = 8 * 1024 * 1024;
+
+/// What was needed is not given back at once: more like it may come, and the threads that worked at it hold some of it
+/// until they end.
+const RELIEF_AFTER: Duration = Duration::from_secs(2);
 
 /// Where clients come in.
 #[derive(Debug)]
@@ -95,8 +105,8 @@ impl Terms {
     fn new(limits: &Arc<Limits>, sent_bytes: usize, waiting_bytes: usize) -> Arc<Terms> {
         Arc::new(Terms {
             limits: Arc::clone(limits),
-            sent: Ledger::new(sent_bytes),
-            texts: Texts::new(Ledger::new(waiting_bytes)),
+            sent: Ledger::new(sent_bytes, SENT_STIR_BYTES),
+            texts: Texts::new(Ledger::new(waiting_bytes, WAITING_STIR_BYTES)),
         })
     }
 }
@@ -131,6 +141,12 @@ struct Shared<R> {
 }
 
 impl<R> Shared<R> {
+    /// Whether bodies have been read since this was asked.
+    fn has_read(&self) -> bool {
+        // Both are asked.
+        self.remote.sent.has_passed() | self.local.sent.has_passed()
+    }
+
     async fn at_rest(&self) {
         tokio::select! {
             () = self.remote.at_rest() => {}
@@ -163,6 +179,7 @@ pub(crate) async fn serve_with<R: Respond>(
         shutdown: shutdown.clone(),
     });
     let mut tasks = JoinSet::new();
+    let mut pause = FIRST_PAUSE;
     let mut clock = interval(Duration::from_millis(limits.sweep_ms.max(1)));
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // When what was needed for many or large requests is given back; never while nothing has happened.
@@ -190,7 +207,8 @@ pub(crate) async fn serve_with<R: Respond>(
                 continue;
             }
             () = sleep_until(relief.unwrap_or_else(Instant::now)), if relief.is_some() => {
-                relief = None;
+                // Whatever was read meanwhile has left something behind, too, however little it was.
+                relief = shared.has_read().then(|| Instant::now() + RELIEF_AFTER);
                 // It takes its time where there was much, and nobody waits for it.
                 tokio::task::spawn_blocking(relax);
                 continue;
@@ -199,18 +217,14 @@ pub(crate) async fn serve_with<R: Respond>(
         };
         match came {
             Ok(socket) => {
+                pause = FIRST_PAUSE;
                 if let Some(connection) = registry.admit(socket) {
                     tasks.spawn(attend(Arc::clone(&shared), connection));
                 }
             }
             Err(problem) => {
-                // Most likely there are no file descriptors left: make some free, and do not spin.
-                tracing::warn!(
-                    %problem,
-                    "accept a connection; trying again. If too many files are open, raise the hard limit (LimitNOFILE=)"
-                );
                 registry.shed();
-                sleep(Duration::from_millis(100)).await;
+                rest(&mut pause, &problem).await;
             }
         }
     }
@@ -235,6 +249,18 @@ fn tuned(stream: TcpStream) -> Socket {
     let _ = rustix::net::sockopt::set_socket_keepalive(&stream, true);
     let _ = rustix::net::sockopt::set_tcp_keepidle(&stream, KEEP_ALIVE);
     Socket::Tcp(stream)
+}
+
+/// Most likely there are no file descriptors left, and some were just made free: nobody goes round in circles.
+async fn rest(pause: &mut Duration, problem: &std::io::Error) {
+    if *pause == LONGEST_PAUSE {
+        tracing::warn!(
+            %problem,
+            "accept a connection; trying again. If too many files are open, raise the hard limit (LimitNOFILE=)"
+        );
+    }
+    sleep(*pause).await;
+    *pause = (*pause * 2).min(LONGEST_PAUSE);
 }
 
 /// When it is time to stop, also if nobody is left who could say so.

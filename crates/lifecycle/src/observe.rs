@@ -101,7 +101,7 @@ impl Seen {
                 let histories = self.containers.iter_mut();
                 histories.for_each(|history| history.sources_changed = true);
             }
-            Fact::NodeRestarted => self.forget_the_node(at),
+            Fact::NodeRestarted => self.forget_probes(at),
             Fact::DeleteRequested { grace_s } => self.request_deletion(pod, at, *grace_s),
         }
     }
@@ -184,7 +184,8 @@ impl Seen {
         history.retire();
         history.failure = None;
         history.sources_changed = false;
-        history.next_attempt = attempt + 1;
+        // Facts come from a file, which may tell of any number.
+        history.next_attempt = attempt.saturating_add(1);
         history.definition = Some(Definition::of(&pod[slot]));
         history.current = Some(Instance {
             attempt,
@@ -223,7 +224,7 @@ impl Seen {
         };
         history.current = None;
         history.failure = Some((at, failure.clone()));
-        history.failures += 1;
+        history.failures = history.failures.saturating_add(1);
         history.next_attempt = attempt;
     }
 

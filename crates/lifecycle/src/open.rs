@@ -23,6 +23,9 @@ pub fn open_steps(pod: &Pod, seen: &Seen) -> Vec<Step> {
             of_instance(slot, instance, &mut open);
         }
     }
+    if seen.silence.is_some_and(|silence| silence.killed.is_some()) {
+        open.push(Step::KillShim);
+    }
     if matches!(seen.sandbox, Sandbox::Releasing { .. }) {
         open.push(Step::ReleaseSandbox);
     }

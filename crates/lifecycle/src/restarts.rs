@@ -107,7 +107,7 @@ pub(crate) fn note_start(history: &mut History, now: Time) {
         return;
     };
     let delay_ms = match running_back_off(history, looked_at) {
-        Some(back_off) => (back_off.delay_ms * 2).min(CAP_MS),
+        Some(back_off) => (back_off.delay_ms.saturating_mul(2)).min(CAP_MS),
         None => INITIAL_MS,
     };
     history.back_off = Some(BackOff {

@@ -10,7 +10,7 @@ use outrigger_sys::Errno;
 use outrigger_sys::clone::{Child, Namespaces, spawn_bare};
 use outrigger_sys::credentials::{self, Capabilities};
 use outrigger_sys::mount::{Change, Propagation, attr, set_attributes};
-use outrigger_sys::{loopback, namespace, pidfd, process, signals};
+use outrigger_sys::{loopback, namespace, pidfd, process, signals, waiting};
 use rustix::fs::CWD;
 
 use crate::rootfs;
@@ -221,6 +221,9 @@ fn reap() -> i32 {
     }
     // Without its name it works as well.
     let _ = process::set_name(c"outrigger-reap");
+    if waiting::only_wait().is_err() {
+        return 71;
+    }
     loop {
         while let Ok(Some(_)) = process::reap_any() {}
         // SIGCHLD is blocked, so one that came since stays pending and none is missed.
@@ -229,7 +232,7 @@ fn reap() -> i32 {
 }
 
 /// All containers of the namespace see the reaper, and one with `CAP_SYS_PTRACE` can look into it.
-/// So that this leads nowhere it lives in an empty, read-only root and has no privileges.
+/// So that this leads nowhere it lives in an empty, read-only root, has no privileges, and may only wait.
 fn confine() -> Result<(), Errno> {
     let private = Change {
         propagation: Some(Propagation::Private),
@@ -249,7 +252,8 @@ fn confine() -> Result<(), Errno> {
     rustix::mount::unmount(c".", rustix::mount::UnmountFlags::DETACH)?;
     rustix::process::chdir(c"/")?;
     credentials::bound(0)?;
-    credentials::set_capabilities(Capabilities::default())
+    credentials::set_capabilities(Capabilities::default())?;
+    credentials::forbid_new_privileges()
 }
 
 /// The same number on every machine that is supported.

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompFilterFlag};
-use outrigger_sys::Errno;
 use outrigger_sys::seccomp::{self, Instruction};
+use outrigger_sys::{Errno, process};
 
 use crate::compile::SpecError;
 use kept::Key;
@@ -57,7 +57,7 @@ impl Filters {
         let program = match kept {
             Some(program) => program,
             None => {
-                let program = compile::compile(profile)?;
+                let program = compiled(profile)?;
                 if let Some(folder) = &self.folder
                     && let Err(error) = kept::write(folder, &key, &program)
                 {
@@ -72,6 +72,30 @@ impl Filters {
         let filter = Rc::new(Filter { program, flags });
         used.push((key, Rc::downgrade(&filter)));
         Ok(filter)
+    }
+}
+
+/// Compiles, which takes half a megabyte, in a process of its own. Where that does not work out it is done
+/// here, and says why if it is the profile's fault.
+fn compiled(profile: &LinuxSeccomp) -> Result<Vec<Instruction>, SpecError> {
+    let apart = process::apart(|| {
+        let program = compile::compile(profile).ok()?;
+        Some(
+            program
+                .into_iter()
+                .flat_map(Instruction::to_bytes)
+                .collect(),
+        )
+    });
+    match apart {
+        Ok(Some(bytes)) => {
+            let (program, _) = bytes.as_chunks::<{ Instruction::BYTES }>();
+            Ok(program
+                .iter()
+                .map(|one| Instruction::from_bytes(*one))
+                .collect())
+        }
+        Ok(None) | Err(_) => compile::compile(profile),
     }
 }
 

@@ -58,6 +58,11 @@ pub fn relax() {
     outrigger_sys::memory::trim();
 }
 
+/// From now on memory that is free goes back to the machine early, for a process that has bursts.
+pub fn give_back_early() {
+    outrigger_sys::memory::give_back_early();
+}
+
 /// Begins this program again from a mount through which its file cannot be written, if it runs from
 /// one that can be. A shim does so itself, which costs it a millisecond; a daemon that does it once,
 /// before anything else, and starts its shims as `/proc/self/exe` spares them that.

@@ -21,6 +21,8 @@ pub struct Faults {
     pub step_kills: Option<StepKills>,
     /// When the shim is killed, in milliseconds.
     pub shim_kills: Vec<u64>,
+    /// When the shim stops to answer, in milliseconds, and for how long.
+    pub silences: Vec<(u64, u64)>,
     /// How many attempts to make the sandbox fail.
     pub sandbox_failures: u32,
     /// How many resizes fail.
@@ -40,6 +42,8 @@ pub enum Order {
     ChangeSources,
     /// Its shim is killed.
     KillShim,
+    /// Its shim stops to answer, for so many milliseconds.
+    Silence(u64),
 }
 
 /// Kills of the node right where it takes up a step.

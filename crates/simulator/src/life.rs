@@ -1,6 +1,7 @@
 //! One life: the planner, the model runtime and the faults, from acceptance to the last trace.
 
 mod node;
+mod silence;
 
 use outrigger_lifecycle::{Fact, Sandbox, Seen, Status, Step, Time, plan};
 use outrigger_pod::Pod;
@@ -60,6 +61,10 @@ struct Node {
     pods: Vec<Pod>,
     seen: Seen,
     up: bool,
+    /// Whether it has not reached the shim yet since it came back.
+    held: bool,
+    /// What it asked of a shim that does not answer.
+    unanswered: Vec<Step>,
     /// What the shim's ledger holds for a node that is down.
     ledger: Vec<Fact>,
     record: Vec<(Time, Fact)>,
@@ -96,6 +101,9 @@ pub fn live(pod: &Pod, scripts: Scripts, faults: &Faults, seed: u64) -> Life {
             },
         );
     }
+    for (ms, for_ms) in &faults.silences {
+        world.at(start.plus_ms(*ms), Coming::Order(Order::Silence(*for_ms)));
+    }
     for ms in &faults.shim_kills {
         world.at(start.plus_ms(*ms), Coming::Order(Order::KillShim));
     }
@@ -107,6 +115,8 @@ pub fn live(pod: &Pod, scripts: Scripts, faults: &Faults, seed: u64) -> Life {
         pods: vec![pod.clone()],
         seen: Seen::new(pod, start),
         up: true,
+        held: false,
+        unanswered: Vec::new(),
         ledger: Vec::new(),
         record: Vec::new(),
         statuses: Vec::new(),
@@ -132,7 +142,10 @@ fn run(node: &mut Node, world: &mut World) -> Settled {
     for _ in 0..MAX_ROUNDS {
         let mut wake = None;
         while node.up {
-            let plan = plan(node.pod(), &node.seen, world.now);
+            let mut plan = plan(node.pod(), &node.seen, world.now);
+            // Nothing is done to a Pod whose shim was not reached but to end that.
+            plan.steps
+                .retain(|(step, _)| !node.held || *step == Step::KillShim);
             wake = plan.wake;
             if plan.steps.is_empty() {
                 node.show(world.now, plan.status);

@@ -41,6 +41,8 @@ pub struct Oracle<'a> {
     /// The versions of the Pod that are to come.
     updates: &'a [Pod],
     delay_ms: u64,
+    /// How long the shim does not answer, all in all.
+    silence_ms: u64,
     containers: Vec<Container>,
     /// When the Pod's end began and its grace period in milliseconds.
     teardown: Option<(Time, u64)>,
@@ -63,6 +65,7 @@ impl<'a> Oracle<'a> {
             pod,
             updates: life.pods.get(1..).unwrap_or_default(),
             delay_ms: faults.delay_ms,
+            silence_ms: faults.silences.iter().map(|(_, for_ms)| for_ms).sum(),
             containers: vec![Container::default(); pod.containers.len()],
             teardown: None,
             deletions: 0,

@@ -40,6 +40,15 @@ pub fn storm(seed: u64) -> Storm {
             .map(|_| random.pick(&moments) + random.below(2_000))
             .collect();
     }
+    if random.chance(15) {
+        let moments = [5, 1_000, 9_000, 40_000, 600_000];
+        faults.silences = (0..=random.below(2))
+            .map(|_| {
+                let at_ms = random.pick(&moments) + random.below(3_000);
+                (at_ms, random.pick(&[500, 9_000, 15_000, 60_000, 3_600_000]))
+            })
+            .collect();
+    }
     Storm {
         pod,
         scripts: Scripts(scripts),

@@ -3,6 +3,7 @@
 
 mod answers;
 mod hooks;
+mod silence;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ use outrigger_pod::Slot;
 
 use crate::{Faults, Happened, OnSignal, Order, Random, Run, Scripts, Trace};
 use hooks::Hook;
+use silence::Silence;
 
 /// Who keeps a report until the node takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,10 @@ pub(crate) enum Coming {
         keeper: Keeper,
     },
     Order(Order),
+    /// The node has been waiting for the shim's word for too long.
+    Notice(u64),
+    /// The shim goes on.
+    Speak(u64),
     KillNode {
         back_after_ms: u64,
     },
@@ -70,6 +76,7 @@ pub struct World {
     delay_ms: u64,
     /// Whether there is a shim to ask; requests to a dead one come to nothing.
     shim_up: bool,
+    silence: Silence,
     processes: BTreeMap<Slot, Process>,
     /// The instances whose start was asked for, and those that the shim has started, signalled and
     /// killed: it does nothing twice.
@@ -95,6 +102,7 @@ impl World {
             random: Random::new(seed),
             delay_ms: faults.delay_ms,
             shim_up: false,
+            silence: Silence::default(),
             processes: BTreeMap::new(),
             asked: BTreeSet::new(),
             known: BTreeSet::new(),
@@ -148,6 +156,7 @@ impl World {
 
     /// What the node had in flight by itself is lost.
     pub(crate) fn kill_node(&mut self) {
+        self.silence.lose_the_node();
         let hooks = &self.hooks;
         self.coming.retain(|_, coming| match coming {
             Coming::Report { keeper, .. } => *keeper == Keeper::Shim,
@@ -187,6 +196,9 @@ impl World {
     pub(crate) fn kill_shim(&mut self) {
         self.happened(Happened::ShimDied);
         self.shim_up = false;
+        self.break_silence(
+            |coming| matches!(coming, Coming::Report { keeper, .. } if *keeper == Keeper::Shim),
+        );
         self.hooks.clear();
         for (slot, process) in std::mem::take(&mut self.processes) {
             self.happened(Happened::Exited(slot, process.attempt, 137, true));
@@ -208,6 +220,7 @@ impl World {
     }
 
     pub(crate) fn release(&mut self) {
+        self.break_silence(|_| false);
         if !self.released {
             self.released = true;
             self.happened(Happened::Released);

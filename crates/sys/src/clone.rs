@@ -5,6 +5,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::Errno;
 
+use crate::process::Leave;
+
 /// Namespaces, as the kernel's `CLONE_NEW*` bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Namespaces(u32);
@@ -66,15 +68,6 @@ pub struct Child {
     pub pid: u32,
     /// Its pidfd, close-on-exec.
     pub pidfd: OwnedFd,
-}
-
-/// Ends the child when its body unwinds, because nothing above it in the stack is the child's.
-struct Leave;
-
-impl Drop for Leave {
-    fn drop(&mut self) {
-        crate::process::leave(70);
-    }
 }
 
 /// Runs `body` in a new process, which ends with the status that `body` returns if it does not

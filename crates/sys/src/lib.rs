@@ -23,5 +23,6 @@ pub mod seccomp;
 pub mod signals;
 pub mod terminal;
 pub mod vfork;
+pub mod waiting;
 
 pub use rustix::io::Errno;

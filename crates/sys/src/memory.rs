@@ -12,6 +12,20 @@ pub fn trim() {
     };
 }
 
+/// From now on large pieces of memory go back to the machine as soon as they are free. By itself the allocator keeps
+/// ever more of them, up to the largest that it has seen, and [`trim`] reaches what lies last in a thread's arena only
+/// if there is more than it means to keep.
+pub fn give_back_early() {
+    #[cfg(target_env = "gnu")]
+    {
+        const KEPT_BYTES: libc::c_int = 128 * 1024;
+        for parameter in [libc::M_MMAP_THRESHOLD, libc::M_TRIM_THRESHOLD] {
+            // SAFETY: mallopt sets a number under the allocator's lock; one that it does not take changes nothing.
+            unsafe { libc::mallopt(parameter, KEPT_BYTES) };
+        }
+    }
+}
+
 /// Waits as `poll` does, and before that unmaps the code and constants of this program and its
 /// libraries, and the stack that is not in use. What is needed again comes back page by page from
 /// the page cache, without reading. For a process that goes idle: what it touched to get there is

@@ -68,6 +68,53 @@ pub fn set_name(name: &CStr) -> Result<(), Errno> {
     rustix::thread::set_name(name)
 }
 
+/// Does something in a process of its own and gives the bytes that it made: what that took in memory is gone
+/// with the process. `None` if it made none, or the process did not come to its end.
+///
+/// The C library's `fork`, so that memory can be had there; threads are not copied, and `work` must not
+/// need them.
+///
+/// # Errors
+/// Those of `fork` and of the file in memory that takes the bytes.
+pub fn apart(work: impl FnOnce() -> Option<Vec<u8>>) -> Result<Option<Vec<u8>>, Errno> {
+    use rustix::process::{Pid, WaitOptions, waitpid};
+    let file = rustix::fs::memfd_create(c"apart", rustix::fs::MemfdFlags::CLOEXEC)?;
+    // SAFETY: the child uses no lock of another thread, but the allocator's, which the C library keeps
+    // usable, and ends below without running anything that was registered here.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let _ends_here = Leave;
+        let written = work().is_some_and(|bytes| {
+            rustix::io::pwrite(&file, &bytes, 0).is_ok_and(|count| count == bytes.len())
+        });
+        leave(i32::from(!written));
+    }
+    check(libc::c_long::from(child))?;
+    let child = Pid::from_raw(child).ok_or(Errno::CHILD)?;
+    let ended = loop {
+        match waitpid(Some(child), WaitOptions::empty()) {
+            Err(Errno::INTR) => {}
+            result => break result?,
+        }
+    };
+    if ended.and_then(|(_, status)| status.exit_status()) != Some(0) {
+        return Ok(None);
+    }
+    let length = usize::try_from(rustix::fs::fstat(&file)?.st_size).unwrap_or(0);
+    let mut bytes = vec![0; length];
+    let count = rustix::io::pread(&file, &mut bytes, 0)?;
+    Ok((count == length).then_some(bytes))
+}
+
+/// Ends a child whose work unwinds, because nothing above it in the stack is the child's.
+pub(crate) struct Leave;
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        leave(70);
+    }
+}
+
 /// Waits for any child, without looking at those that are still running. `None` when no child has
 /// ended. For a reaper of orphans.
 ///
@@ -127,4 +174,22 @@ pub fn cwd_is_reachable() -> Result<bool, Errno> {
     check(result)?;
     // For a directory elsewhere the kernel puts a word in front of the path.
     Ok(path[0] == b'/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_apart_gives_its_bytes_and_leaves_nothing() {
+        let mut here = 0;
+        let made = apart(|| {
+            here = 1;
+            Some(vec![7; 100_000])
+        });
+        assert_eq!(made, Ok(Some(vec![7; 100_000])));
+        assert_eq!(here, 0);
+        assert_eq!(apart(|| None), Ok(None));
+        assert_eq!(apart(|| leave(3)), Ok(None));
+    }
 }

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// So many bytes that were held since the last rest leave so much behind that it is worth giving back.
-const STIR_BYTES: usize = 8 * 1024 * 1024;
 /// Who holds no more than that rests.
 const REST_BYTES: usize = 128 * 1024;
 
@@ -17,6 +15,8 @@ pub(crate) struct Ledger {
     limit: usize,
     /// All that was held since the last rest.
     passed: AtomicUsize,
+    /// After so many bytes it is worth giving back what they left behind.
+    stir_bytes: usize,
     rest: Notify,
 }
 
@@ -28,11 +28,12 @@ pub(crate) struct Held {
 }
 
 impl Ledger {
-    pub(crate) fn new(limit: usize) -> Arc<Ledger> {
+    pub(crate) fn new(limit: usize, stir_bytes: usize) -> Arc<Ledger> {
         Arc::new(Ledger {
             held: AtomicUsize::new(0),
             limit,
             passed: AtomicUsize::new(0),
+            stir_bytes,
             rest: Notify::new(),
         })
     }
@@ -63,10 +64,15 @@ impl Ledger {
 
     fn release(&self, bytes: usize) {
         let left = self.held.fetch_sub(bytes, Ordering::Relaxed) - bytes;
-        if left <= REST_BYTES && self.passed.load(Ordering::Relaxed) >= STIR_BYTES {
+        if left <= REST_BYTES && self.passed.load(Ordering::Relaxed) >= self.stir_bytes {
             self.passed.store(0, Ordering::Relaxed);
             self.rest.notify_one();
         }
+    }
+
+    /// Whether anything was held since the last rest, or since this was asked.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.passed.swap(0, Ordering::Relaxed) > 0
     }
 
     /// Waits until much has been held and next to nothing is any more. Cancelling it loses nothing.
@@ -102,7 +108,8 @@ mod tests {
 
     #[test]
     fn it_rests_once_after_much_was_held_and_not_before_it_is_released() {
-        let ledger = Ledger::new(usize::MAX);
+        const STIR_BYTES: usize = 1_000_000;
+        let ledger = Ledger::new(usize::MAX, STIR_BYTES);
         let rests = || {
             let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
             std::pin::pin!(ledger.at_rest()).poll(&mut cx).is_ready()
@@ -115,5 +122,8 @@ mod tests {
         assert!(rests());
         drop(small);
         assert!(!rests(), "it was said before");
+        drop(ledger.take(1));
+        assert!(ledger.has_passed());
+        assert!(!ledger.has_passed());
     }
 }

@@ -373,7 +373,7 @@ mod tests {
             headers
         };
         let is_packed = |accept: &'static str, length: usize| {
-            let texts = Texts::new(crate::serve::ledger::Ledger::new(1));
+            let texts = Texts::new(crate::serve::ledger::Ledger::new(1, usize::MAX));
             let answer = Reader::of(&headers(accept)).answer(200, vec![b' '; length], &texts);
             answer
                 .unwrap()

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn what_a_thousand_are_told_is_there_once_and_then_no_more() {
-        let ledger = Ledger::new(1_000_000);
+        let ledger = Ledger::new(1_000_000, usize::MAX);
         let texts = Texts::new(Arc::clone(&ledger));
         let object = Arc::new(json!({ "filler": "x".repeat(100_000) }));
         let all: Vec<Bytes> = (0..1_000)
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn small_texts_stay_for_those_who_come_next_and_old_ones_are_forgotten() {
-        let ledger = Ledger::new(1_000_000);
+        let ledger = Ledger::new(1_000_000, usize::MAX);
         let texts = Texts::new(Arc::clone(&ledger));
         for number in 0..1_000 {
             let object = Arc::new(json!({ "number": number, "filler": "x".repeat(1_000) }));
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn another_word_or_object_is_another_text() {
-        let texts = Texts::new(Ledger::new(1_000));
+        let texts = Texts::new(Ledger::new(1_000, usize::MAX));
         let object = Arc::new(json!({ "a": 1 }));
         let modified = texts.line(event(&object)).unwrap();
         let added = texts.line(Line::Event(Change::Added, Arc::clone(&object)));

@@ -18,6 +18,8 @@ pub(crate) fn daemon(places: &Places, daemon: &Daemon) -> Result<u8, Failure> {
         ));
     }
     diagnostics(daemon.log_format)?;
+    // Before there are threads, each of which keeps some of it.
+    outrigger_shim::give_back_early();
     let absolute = |path| {
         std::path::absolute(path).map_err(|error| Failure::of("find the current directory", &error))
     };

@@ -40,6 +40,7 @@ fn container(spec: &Value, status: Option<&Value>, lines: &mut Lines) {
     let name = |one: &'static str, many: &'static str| if ports.len() > 1 { many } else { one };
     lines.pair(2, name("Port", "Ports"), joined(&ports));
     lines.pair(2, name("Host Port", "Host Ports"), joined(&host_ports));
+    seccomp([2, 3], spec, lines);
     for (title, field) in [("Command", "command"), ("Args", "args")] {
         if each(&spec[field]).next().is_some() {
             lines.plain(2, format!("{title}:"));
@@ -123,6 +124,18 @@ fn joined(all: &[String]) -> String {
     match all {
         [] => "<none>".to_owned(),
         all => all.join(", "),
+    }
+}
+
+/// The seccomp profile that a Pod or a container asks for, if it asks for one; the name of its file may stand further in.
+pub(super) fn seccomp(depths: [usize; 2], spec: &Value, lines: &mut Lines) {
+    let profile = &spec["securityContext"]["seccompProfile"];
+    if profile.is_object() {
+        lines.pair(depths[0], "SeccompProfile", plain(&profile["type"]));
+    }
+    if profile["type"] == "Localhost" {
+        let file = plain(&profile["localhostProfile"]);
+        lines.pair(depths[1], "LocalhostProfile", file);
     }
 }
 

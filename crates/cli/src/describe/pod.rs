@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::container::{Shown, containers};
+use super::container::{Shown, containers, seccomp};
 use super::events::events;
 use super::lines::{Lines, each, moment, pairs, text as plain};
 use super::volumes::volumes;
@@ -29,6 +29,7 @@ pub(crate) fn text(pod: &Value, happened: Vec<Value>, now: Timestamp) -> String 
     lines.list(0, "Labels", &pairs(&metadata["labels"], "="));
     lines.list(0, "Annotations", &annotations(&metadata["annotations"]));
     state(pod, &mut lines);
+    seccomp([0, 0], spec, &mut lines);
     lines.pair(0, "IP", plain(&status["podIP"]));
     match each(&status["podIPs"]).next() {
         None => lines.pair(0, "IPs", "<none>"),

@@ -55,3 +55,20 @@ fn a_pod_without_anything_is_described_too() {
         "{described}"
     );
 }
+
+#[test]
+fn seccomp_profiles_are_told_where_somebody_asks_for_one() {
+    let profile = |profile: Value| json!({ "seccompProfile": profile });
+    let mut asking = pod();
+    asking["spec"]["securityContext"] = profile(json!({ "type": "RuntimeDefault" }));
+    asking["spec"]["containers"][0]["securityContext"] =
+        profile(json!({ "type": "Localhost", "localhostProfile": "a/b.json" }));
+    let now = "2026-11-23T20:00:00Z".parse().unwrap();
+    let described = text(&asking, Vec::new(), now);
+    for line in [
+        "Status:           Running\nSeccompProfile:   RuntimeDefault\nIP:",
+        "Host Port:           0/TCP\n    SeccompProfile:      Localhost\n      LocalhostProfile:  a/b.json\n    Command:",
+    ] {
+        assert!(described.contains(line), "{described}");
+    }
+}

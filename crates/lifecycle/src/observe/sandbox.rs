@@ -32,14 +32,6 @@ impl Seen {
         }
     }
 
-    /// The node is another one. Nobody knows whether a silent shim was killed that is still there.
-    pub(super) fn forget_the_node(&mut self, at: Time) {
-        self.forget_probes(at);
-        if let Some(silence) = &mut self.silence {
-            silence.killed = None;
-        }
-    }
-
     pub(super) fn begin_sandbox(&mut self, at: Time) {
         let failures = match self.sandbox {
             Sandbox::Absent { failures, .. } => failures,

@@ -3,7 +3,7 @@
 use outrigger_pod::{Kind, Pod, Probes, RestartPolicy, Slot};
 
 use crate::fixture::{container, pod, probe, started};
-use crate::{Because, Fact, Plan, Seen, Step, Time, plan};
+use crate::{Because, Fact, Plan, Seen, Step, Time, open_steps, plan};
 
 /// A Pod of one container with a readiness probe, and what is known once it runs.
 fn running() -> (Pod, Seen) {
@@ -101,7 +101,10 @@ fn a_node_that_is_restarted_asks_for_its_end_again() {
     seen.observe(&pod, Time::from_ms(20_001), &forced);
     assert!(settle(&pod, &mut seen, 20_001).1.contains(&Step::KillShim));
     seen.observe(&pod, Time::from_ms(21_000), &Fact::NodeRestarted);
-    assert!(settle(&pod, &mut seen, 21_001).1.contains(&Step::KillShim));
+    assert!(open_steps(&pod, &seen).contains(&Step::KillShim));
+    assert!(!settle(&pod, &mut seen, 21_001).1.contains(&Step::KillShim));
+    seen.observe(&pod, Time::from_ms(21_002), &Fact::SandboxLost);
+    assert!(!open_steps(&pod, &seen).contains(&Step::KillShim));
 }
 
 #[test]

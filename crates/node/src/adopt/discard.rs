@@ -62,7 +62,11 @@ async fn discard_once(uid: &PodUid, grace: Duration, around: &Arc<Surroundings>)
         Ok(lock) => lock,
         Err(problem) => return vec![problem],
     };
-    let left = end(uid, &dirs, grace, around).await;
+    // Without a ledger there is no shim, and none has left anything.
+    let left = match dirs.ledger().symlink_metadata().is_ok() {
+        true => end(uid, &dirs, grace, around).await,
+        false => Vec::new(),
+    };
     // What is left has its ledger, by which the next daemon finds it.
     match left.is_empty() {
         true => remove(uid.clone(), dirs, around, lock).await,

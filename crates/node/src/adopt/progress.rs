@@ -7,6 +7,7 @@
 //! chance in between sets nobody aside, for it would have to be killed with the same Pod under way twice in a row.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -61,7 +62,7 @@ impl Progress {
         let path = root.join("adoption.json");
         let read = own_file::read(&path, LONGEST_BYTES);
         let before = match read {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => State::default(),
+            Err(error) if error.kind() == ErrorKind::NotFound => State::default(),
             Err(error) => died(&path, &error),
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| died(&path, &error)),
         };
@@ -94,9 +95,16 @@ impl Progress {
     /// Writes down that Pods are being taken up from now on. It may wait for the disk.
     ///
     /// # Errors
-    /// If it cannot be written: then a Pod that kills the daemon would not be found.
+    /// If it cannot be written: then a Pod that kills the daemon would not be found. A full disk is let pass: deletions
+    /// make room, and there are none without a daemon.
     pub(crate) fn started(&self) -> Result<(), String> {
-        self.write(|_| {})
+        match self.try_write(|_| {}) {
+            Err(Unwritten { text, is_full }) if is_full => {
+                tracing::warn!("{text}; make room on its disk");
+                Ok(())
+            }
+            done => done.map_err(|unwritten| unwritten.text),
+        }
     }
 
     /// Writes down that this Pod is being taken up, and no other. It may wait for the disk.
@@ -148,23 +156,39 @@ impl Progress {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A file that says nothing is removed.
     fn write(&self, change: impl FnOnce(&mut State)) -> Result<(), String> {
+        self.try_write(change).map_err(|unwritten| unwritten.text)
+    }
+
+    /// A file that says nothing is removed.
+    fn try_write(&self, change: impl FnOnce(&mut State)) -> Result<(), Unwritten> {
         let mut state = self.state();
         change(&mut state);
-        let failed = |error: String| format!("write {}: {error}", self.path.display());
+        let failed = |error: String| Unwritten {
+            text: format!("write {}: {error}", self.path.display()),
+            is_full: false,
+        };
         if *state == State::default() {
             return match std::fs::remove_file(&self.path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    Err(failed(error.to_string()))
-                }
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(error.to_string())),
                 _ => Ok(()),
             };
         }
         let bytes = serde_json::to_vec(&*state).map_err(|error| failed(error.to_string()))?;
-        outrigger_image::durable::replace(&self.path, &bytes)
-            .map_err(|error| failed(crate::hands::chain(&error)))
+        outrigger_image::durable::replace(&self.path, &bytes).map_err(|error| Unwritten {
+            is_full: matches!(
+                error.source.kind(),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+            ),
+            ..failed(crate::hands::chain(&error))
+        })
     }
+}
+
+/// Why the file is not written, and whether it is for the lack of room.
+struct Unwritten {
+    text: String,
+    is_full: bool,
 }
 
 /// What a file that tells nothing stands for.

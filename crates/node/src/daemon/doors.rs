@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use outrigger_api::{Edges, Front, Limits, Store};
 use tokio::sync::{oneshot, watch};
@@ -13,6 +13,10 @@ use super::DaemonSettings;
 use super::cluster::Ward;
 use crate::directories::make;
 use crate::hands::chain;
+
+/// A thread that worked at a request is kept so long for the next one. What it holds back for itself is free only
+/// when it ends, and then the API gives it back ([`outrigger_api::Edges::relax`]).
+const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 /// The doors, while they are open.
 pub(crate) struct Doors {
@@ -62,6 +66,7 @@ impl Doors {
         let (sender, ended) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .thread_keep_alive(THREAD_KEEP_ALIVE)
             .build()
             .map_err(|error| format!("start the API's runtime: {error}"))?;
         let work = move || {

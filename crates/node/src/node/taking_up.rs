@@ -64,6 +64,9 @@ impl Life {
                 self.remark(observer, Remark::Warning(text.to_owned()));
                 self.held = true;
                 tokio::spawn(adopt::reach_at_last(Arc::clone(&self.hands)));
+                if open_steps(&self.pod, &self.seen).contains(&Step::KillShim) {
+                    self.hands.perform(&Step::KillShim, &self.seen);
+                }
                 return self.hear_silence(observer);
             }
             Some(Reach::Found(found)) => {

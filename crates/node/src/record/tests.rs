@@ -11,6 +11,7 @@ use crate::clock::WallClock;
 use crate::instances::{Instance, Instances};
 use crate::scratch::Scratch;
 
+mod damaged;
 mod released;
 
 const MANIFEST: &str = "

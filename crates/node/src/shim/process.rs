@@ -64,6 +64,8 @@ pub(super) async fn spawn(
     command.arg("--ledger").arg(dirs.ledger());
     let mut child = command
         .env_clear()
+        // Its allocator would keep a few pieces of each size for itself, and with each a page.
+        .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0")
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -7,7 +7,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use outrigger_sys::credentials::{self, Capabilities};
-use outrigger_sys::{Errno, close_fds, process, vfork};
+use outrigger_sys::{Errno, close_fds, process, vfork, waiting};
 use rustix::process::{getpid, getppid};
 
 use super::finish::{Finish, at};
@@ -66,7 +66,7 @@ fn shed(finish: &Finish<'_>, report: &Report<'_>) -> Result<(), (Part, Errno)> {
     process::die_with_parent().map_err(at(Part::Parent))?;
     // Without its name it works as well.
     let _ = process::set_name(c"outrigger-exec");
-    Ok(())
+    waiting::only_wait().map_err(at(Part::Seccomp))
 }
 
 /// Waits until nobody is left. The command's end is told at once: others may live on, and to end takes a

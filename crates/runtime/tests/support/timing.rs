@@ -29,6 +29,79 @@ fn report(what: &str, mut times: Vec<Duration>) {
     );
 }
 
+/// As long as the node's default profile.
+fn profile() -> serde_json::Value {
+    let calls = include_str!("../../../bundle/src/seccomp/calls.txt");
+    let names = calls.lines().filter(|line| !line.starts_with(['#', '[']));
+    let names: Vec<&str> = names.flat_map(str::split_whitespace).collect();
+    serde_json::json!({
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "syscalls": [{"names": names, "action": "SCMP_ACT_ALLOW"}, {"names": ["socket"], "action": "SCMP_ACT_ALLOW",
+            "args": [{"index": 0, "op": "SCMP_CMP_MASKED_EQ", "value": 1, "valueTwo": 1}]}],
+    })
+}
+
+/// Runs a command in a container to its end; gives how long that took.
+fn timed_exec(container: &outrigger_runtime::Container, null: &std::os::fd::OwnedFd) -> Duration {
+    use std::os::fd::AsFd;
+    let begin = Instant::now();
+    let execed = container
+        .exec(&ExecProcess {
+            args: &args(&["/bin/true"]),
+            stdin: None,
+            stdout: null.as_fd(),
+            stderr: null.as_fd(),
+            terminal: false,
+            cgroups: &[],
+            own: None,
+        })
+        .unwrap();
+    assert_eq!(pidfd::wait(&execed.pidfd).unwrap(), Exit::Code(0));
+    begin.elapsed()
+}
+
+#[test]
+fn a_seccomp_profile_has_its_price() {
+    isolated("timing::a_seccomp_profile_has_its_price", |folder| {
+        let rounds = ROUNDS / scale();
+        let null = crate::null();
+        let mut beds = [Bed::new(folder), Bed::new(folder)];
+        beds[1].spec["linux"]["seccomp"] = profile();
+        beds[1].filters = outrigger_runtime::Filters::new(Some(folder.join("seccomp")));
+        let mut cycles = [Vec::new(), Vec::new()];
+        let begin = Instant::now();
+        let warm = beds[1].launch(&null).unwrap();
+        let first = begin.elapsed();
+        assert_eq!(pidfd::wait(&warm.pidfd).unwrap(), Exit::Code(0));
+        for _ in 0..rounds {
+            for (bed, times) in beds.iter_mut().zip(&mut cycles) {
+                let begin = Instant::now();
+                let container = bed.launch(&null).unwrap();
+                assert_eq!(pidfd::wait(&container.pidfd).unwrap(), Exit::Code(0));
+                times.push(begin.elapsed());
+            }
+        }
+        let containers = beds.map(|bed| bed.command(&["sleep", "1000"]).launch(&null).unwrap());
+        let mut execs = [Vec::new(), Vec::new()];
+        for _ in 0..rounds {
+            for (container, times) in containers.iter().zip(&mut execs) {
+                times.push(timed_exec(container, &null));
+            }
+        }
+        println!("the first start with the profile, which compiles it: {first:?}");
+        let [without, with] = cycles;
+        report("container cycle without seccomp", without);
+        report("container cycle with seccomp", with);
+        let [without, with] = execs;
+        report("exec without seccomp", without);
+        report("exec with seccomp", with);
+        for container in &containers {
+            pidfd::send_signal(&container.pidfd, 9).unwrap();
+            pidfd::wait(&container.pidfd).unwrap();
+        }
+    });
+}
+
 #[test]
 fn a_cycle_and_an_exec_have_their_price() {
     isolated("timing::a_cycle_and_an_exec_have_their_price", |folder| {

@@ -117,7 +117,7 @@ fn who_stands_over_a_command_has_nothing_that_its_container_could_take() {
     let mut client = pod.prepare(Lease::Forever);
     let first = pod.start(&mut client, "c1", &["/bin/sleep", "100000"]);
     let script = format!(
-        "{STANDS} grep -E '^(Cap(Prm|Eff|Bnd)|NoNewPrivs)' $p/status; ls $p/fd/ | wc -l; \
+        "{STANDS} grep -E '^(Cap(Prm|Eff|Bnd)|NoNewPrivs|Seccomp):' $p/status; ls $p/fd/ | wc -l; \
          cat $p/environ 2>&1 | grep -c denied; kill -TERM $PPID; echo on"
     );
     let done = client.call(Request::Exec(Exec {
@@ -127,7 +127,7 @@ fn who_stands_over_a_command_has_nothing_that_its_container_could_take() {
     let done = result(done);
     let nothing = "0000000000000000";
     let wanted = format!(
-        "CapPrm:\t{nothing}\nCapEff:\t{nothing}\nCapBnd:\t{nothing}\nNoNewPrivs:\t1\n4\n1\non\n"
+        "CapPrm:\t{nothing}\nCapEff:\t{nothing}\nCapBnd:\t{nothing}\nNoNewPrivs:\t1\nSeccomp:\t2\n4\n1\non\n"
     );
     assert_eq!(done.output, wanted);
     // Killed, it takes its command along.

@@ -15,7 +15,7 @@ impl Node {
         &self.pods[self.pods.len() - 1]
     }
 
-    fn observe(&mut self, at: Time, fact: Fact) {
+    pub(super) fn observe(&mut self, at: Time, fact: Fact) {
         let pod = &self.pods[self.pods.len() - 1];
         self.seen.observe(pod, at, &fact);
         self.record.push((at, fact));
@@ -62,13 +62,20 @@ impl Node {
 
     fn die(&mut self, world: &mut World, down_ms: u64) {
         self.up = false;
+        self.held = false;
+        self.unanswered.clear();
         world.happened(Happened::NodeDied);
         world.kill_node();
         world.after_ms(down_ms, Coming::NodeBack);
     }
 
     pub(super) fn take(&mut self, world: &mut World, coming: Coming) {
+        let Some(coming) = world.pass(coming) else {
+            return;
+        };
         match coming {
+            Coming::Notice(number) => self.notice(world, number),
+            Coming::Speak(number) => self.hear_again(world, number),
             Coming::Start { slot, attempt } => world.start(slot, attempt),
             Coming::End {
                 slot,
@@ -83,7 +90,10 @@ impl Node {
                 good,
             } => world.hook_end(slot, attempt, hook, good),
             Coming::Report { fact, keeper } => match (self.up, keeper) {
-                (true, _) => self.observe(world.now, fact),
+                (true, _) => {
+                    self.held &= fact != Fact::SandboxLost;
+                    self.observe(world.now, fact);
+                }
                 (false, Keeper::Shim) => self.ledger.push(fact),
                 (false, Keeper::Node) => {}
             },
@@ -100,6 +110,12 @@ impl Node {
                 if matches!(self.seen.sandbox, Sandbox::Ready { .. }) {
                     world.kill_shim();
                     world.report(Fact::SandboxLost, Keeper::Shim);
+                }
+            }
+            Order::Silence(for_ms) => {
+                let stands = matches!(self.seen.sandbox, Sandbox::Ready { .. });
+                if self.up && stands && !world.is_silent() {
+                    world.fall_silent(for_ms);
                 }
             }
             order if !self.up => self.asked.push(order),
@@ -122,6 +138,21 @@ impl Node {
         self.up = true;
         world.happened(Happened::NodeBack);
         self.observe(world.now, Fact::NodeRestarted);
+        if world.is_silent() {
+            self.hold(world);
+        } else {
+            self.go_on(world);
+        }
+        for order in std::mem::take(&mut self.asked) {
+            self.obey(world, order);
+        }
+    }
+
+    /// The shim is reached.
+    pub(super) fn go_on(&mut self, world: &mut World) {
+        if self.seen.silence.is_some() {
+            self.observe(world.now, Fact::ShimAnswered);
+        }
         for fact in std::mem::take(&mut self.ledger) {
             self.observe(world.now, fact);
         }
@@ -137,9 +168,6 @@ impl Node {
                 } => self.resume_hook(world, slot, attempt, hook),
                 other => self.perform(world, &other),
             }
-        }
-        for order in std::mem::take(&mut self.asked) {
-            self.obey(world, order);
         }
     }
 
@@ -171,7 +199,7 @@ impl Node {
         }
     }
 
-    fn action(&self, slot: Slot, hook: HookKind) -> Option<&HookAction> {
+    pub(super) fn action(&self, slot: Slot, hook: HookKind) -> Option<&HookAction> {
         let hooks = &self.pod()[slot].lifecycle;
         match hook {
             HookKind::PostStart => hooks.post_start.as_ref(),
@@ -179,7 +207,13 @@ impl Node {
         }
     }
 
-    fn perform(&mut self, world: &mut World, step: &Step) {
+    pub(super) fn perform(&mut self, world: &mut World, step: &Step) {
+        if world.is_silent() && self.is_for_the_shim(step) {
+            if let Step::Start { slot, attempt } = *step {
+                world.ask_for_start(slot, attempt);
+            }
+            return self.unanswered.push(step.clone());
+        }
         match *step {
             Step::PrepareSandbox if self.sandbox_failures > 0 => {
                 self.sandbox_failures -= 1;
@@ -209,10 +243,7 @@ impl Node {
             Step::Resize { slot, attempt } => world.resize(slot, attempt),
             Step::Signal { slot, attempt, .. } => world.signal(slot, attempt),
             Step::Kill { slot, attempt } => world.kill(slot, attempt),
-            Step::KillShim => {
-                world.kill_shim();
-                world.report(Fact::SandboxLost, Keeper::Shim);
-            }
+            Step::KillShim => self.end_the_shim(world),
             Step::ReleaseSandbox => world.release(),
             Step::Stop { .. }
             | Step::BeginTeardown { .. }

@@ -37,6 +37,10 @@ pub(super) fn read(reading: &mut Reading, line: &str) -> Result<(), String> {
             reading.faults.node_kills.push((at, back));
         }
         "kill-shim" => reading.faults.shim_kills.push(duration_ms(words.next())?),
+        "silence" => {
+            let (at, lasts) = (duration_ms(words.next())?, duration_ms(words.next())?);
+            reading.faults.silences.push((at, lasts));
+        }
         "sources" => {
             let at = duration_ms(words.next())?;
             reading.faults.source_changes.push(at);

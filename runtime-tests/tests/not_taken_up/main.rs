@@ -1,17 +1,19 @@
 //! What is not known is not new: which Pods are left as they are, how do people learn of it, and how do they go on?
 
+mod deaths;
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use runtime_tests::chance::Chance;
 use runtime_tests::daemon::{Daemon, until};
-use runtime_tests::{Failure, Verdict, World, ensure, failed, loops, run, tests};
+use runtime_tests::{Failure, Verdict, World, ensure, failed, run, tests};
 use serde_json::{Value, json};
+
+use deaths::{
+    a_pod_that_kills_the_daemon_twice_is_set_aside, random_kills_during_adoption_set_nobody_aside,
+};
 
 fn main() -> ExitCode {
     run(tests![
@@ -76,24 +78,30 @@ fn id(pod: &Value) -> (String, Value) {
     (text(&status["containerID"]), status["restartCount"].clone())
 }
 
-/// The processes of the Pod's shim and containers.
-fn processes(pod: &Value) -> Result<Vec<u32>, Failure> {
+/// The Pod's shim, and the first process of its container.
+fn processes(pod: &Value) -> Result<[u32; 2], Failure> {
     let uid = uid(pod);
-    let mut found = Vec::new();
+    let shim = find(|command, _| command.contains("--ledger") && command.contains(&uid))?;
+    let parent = shim.to_string();
+    let main = find(|command, stat| {
+        command.starts_with("sh\0") && stat.split(' ').nth(3) == Some(&parent)
+    })?;
+    Ok([shim, main])
+}
+
+/// The process with such a command line and `stat`.
+fn find(is: impl Fn(&str, &str) -> bool) -> Result<u32, Failure> {
     for entry in std::fs::read_dir("/proc")?.flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse() else {
             continue;
         };
-        let cgroup = std::fs::read_to_string(entry.path().join("cgroup")).unwrap_or_default();
-        let command = std::fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
-        let is_main = cgroup.contains(&uid) && command.starts_with("sh\0");
-        if is_main || (command.contains("--ledger") && command.contains(&uid)) {
-            found.push(pid);
+        let read = |name: &str| std::fs::read_to_string(entry.path().join(name));
+        let (command, stat) = (read("cmdline"), read("stat"));
+        if is(&command.unwrap_or_default(), &stat.unwrap_or_default()) {
+            return Ok(pid);
         }
     }
-    found.sort_unstable();
-    ensure!(found.len() == 2, "processes of {uid}: {found:?}");
-    Ok(found)
+    Err(failed("there is no such process"))
 }
 
 /// Flips a bit in the middle of the file.
@@ -148,6 +156,11 @@ fn what_has_finished_does_not_run_again_without_its_record(world: &World) -> Ver
     let (code, log) = daemon.ask("GET", &format!("{PODS}/job/log"), "")?;
     ensure!(code == 200, "its log: {code} {log}");
     deleted(&daemon, "job")?;
+    let logs = &daemon.logs;
+    let gone = until(10.0, || {
+        Ok(std::fs::read_dir(logs).map_or(true, |mut it| it.next().is_none()))
+    })?;
+    ensure!(gone, "its logs are still there");
     let ran = std::fs::read_to_string(world.work.join("ran"))?;
     ensure!(ran == "once\n", "it ran again: {ran:?}");
     daemon.finish()
@@ -350,79 +363,5 @@ fn shims_without_any_record_are_named(world: &World) -> Verdict {
     daemon.up()?;
     let after = daemon.until_pod("web", "runs", runs)?;
     ensure!(id(&after) == id(&web), "{:#}", after["status"]);
-    daemon.finish()
-}
-
-fn progress(daemon: &Daemon) -> Value {
-    let text = std::fs::read_to_string(daemon.root.join("adoption.json")).unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or_default()
-}
-
-/// Kills the daemon as soon as this Pod is under way, alone.
-fn dies_with(daemon: &mut Daemon, pod: &Value) -> Verdict {
-    daemon.launch()?;
-    let under_way = until(15.0, || Ok(progress(daemon)["underWay"] == json!(uid(pod))))?;
-    ensure!(under_way, "{:#}\n{}", progress(daemon), daemon.log_end());
-    daemon.cut_off()
-}
-
-fn a_pod_that_kills_the_daemon_twice_is_set_aside(world: &World) -> Verdict {
-    let mut daemon = Daemon::start(world)?;
-    let pods = [
-        started(world, &daemon, "web")?,
-        started(world, &daemon, "bomb")?,
-    ];
-    let bomb = &pods[1];
-    daemon.kill()?;
-    // As long as its shim does not answer the Pod is under way, so that the daemon is killed at that moment.
-    let shim = Pid::from_raw(i32::try_from(processes(bomb)?[0])?);
-    kill(shim, Signal::SIGSTOP)?;
-    std::fs::write(daemon.root.join("adoption.json"), r#"{"stage":"together"}"#)?;
-    dies_with(&mut daemon, bomb)?;
-    // The others are there meanwhile.
-    dies_with(&mut daemon, bomb)?;
-    daemon.up()?;
-    let left = daemon.pod("bomb")?;
-    let message = text(&left["status"]["message"]);
-    ensure!(
-        is_left(&left) && message.contains("twice in a row"),
-        "{:#}",
-        left["status"]
-    );
-    let web = daemon.until_pod("web", "runs", runs)?;
-    ensure!(id(&web) == id(&pods[0]), "{:#}", web["status"]);
-    kill(shim, Signal::SIGCONT)?;
-    let retry = daemon.outrigger(&["system", "retry", "bomb"]).output()?;
-    ensure!(retry.status.success(), "{retry:?}\n{}", daemon.log_end());
-    let after = daemon.until_pod("bomb", "runs", runs)?;
-    ensure!(id(&after) == id(bomb), "{:#}", after["status"]);
-    let cleared = until(10.0, || Ok(progress(&daemon).is_null()))?;
-    ensure!(cleared, "{:#}", progress(&daemon));
-    daemon.finish()
-}
-
-fn random_kills_during_adoption_set_nobody_aside(world: &World) -> Verdict {
-    let mut chance = Chance::of_variable("OUTRIGGER_KILL_SEED");
-    let mut daemon = Daemon::start(world)?;
-    let names = ["a", "b", "c", "d"];
-    let mut pods = Vec::new();
-    for name in names {
-        pods.push(started(world, &daemon, name)?);
-    }
-    daemon.kill()?;
-    for _ in 0..loops::times(400) {
-        daemon.launch()?;
-        let end = Instant::now() + chance.wait(Duration::from_millis(150));
-        // A moment of chance is what this is about.
-        std::thread::sleep(end.saturating_duration_since(Instant::now()));
-        daemon.cut_off()?;
-        let aside = &progress(&daemon)["setAside"];
-        ensure!(aside.is_null(), "{aside:#}");
-    }
-    daemon.up()?;
-    for (name, before) in names.iter().zip(&pods) {
-        let after = daemon.until_pod(name, "runs", runs)?;
-        ensure!(id(&after) == id(before), "{name}: {:#}", after["status"]);
-    }
     daemon.finish()
 }
