@@ -2,6 +2,7 @@
 //! read, requests that never come to an end and very much nonsense must neither delay its probes nor fill
 //! its memory, nor keep the machine's own administrator out.
 
+#[path = "tls/client.rs"]
 mod tls;
 
 use std::fmt::Write as _;

@@ -1,5 +1,6 @@
 //! Whom do clients keep out that show no certificate? Nobody, in whatever phase they hang.
 
+#[path = "tls/client.rs"]
 mod tls;
 
 use std::io::Write;

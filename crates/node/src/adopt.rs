@@ -254,6 +254,7 @@ async fn stand(hands: &Arc<Hands>, seen: &Seen, this_boot: bool) -> Result<Optio
     }
     let here = Arc::clone(hands);
     let absent = matches!(seen.sandbox, Sandbox::Absent { .. });
+    let preparing = matches!(seen.sandbox, Sandbox::Preparing { .. });
     let locked = blocking(move || {
         if !this_boot {
             // What outlived the boot here holds nothing that lives.
@@ -270,15 +271,18 @@ async fn stand(hands: &Arc<Hands>, seen: &Seen, this_boot: bool) -> Result<Optio
         here.take_up_lock()?;
         Ok(has_ledger)
     });
-    if locked.await? && absent {
-        // A shim that was lost may have left its cgroup, and be there still.
+    if locked.await? && (absent || preparing) {
+        // A shim that was lost may have left its cgroup, and be there still. One that has come further than the
+        // record, to which the disk was closed, is a stranger.
         match reach(hands, ANSWER_WITHIN).await {
             Reach::Found(_) | Reach::Lost(_) => {}
             Reach::Silent => return Err("its shim does not answer".to_owned()),
             stranger @ Reach::Stranger(_) => return Ok(Some(stranger)),
         }
-        crate::shim::kill_listener(&hands.dirs.socket());
-        hands.lose_shim();
+        if absent {
+            crate::shim::kill_listener(&hands.dirs.socket());
+            hands.lose_shim();
+        }
     }
     match seen.sandbox {
         Sandbox::Ready { .. } | Sandbox::Releasing { .. } if this_boot => {

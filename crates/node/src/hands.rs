@@ -93,6 +93,8 @@ pub(crate) struct Hands {
     shim: Mutex<Option<Arc<Shim>>>,
     /// Whether the newest shim was lost.
     lost_shim: AtomicBool,
+    /// Whether its shim has released everything.
+    pub(crate) released: AtomicBool,
     /// The right to work in the Pod's directories, once it is taken.
     lock: Mutex<Option<PodLock>>,
     /// The files that it has open in this process, once it has a sandbox.
@@ -129,6 +131,7 @@ impl Hands {
             instances: Mutex::default(),
             shim: Mutex::default(),
             lost_shim: AtomicBool::new(false),
+            released: AtomicBool::new(false),
             lock: Mutex::default(),
             share: Mutex::default(),
             last_event: AtomicU64::new(0),

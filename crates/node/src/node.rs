@@ -175,17 +175,23 @@ impl Node {
         while !self.stopping {
             self.step().await;
         }
-        let settled = self.lives.values().map(|life| life.hands.settled());
-        let all = async {
-            for settled in settled {
-                settled.await;
-            }
-        };
         // What a disk does not take in time is found out anew by the next node.
-        tokio::time::timeout(FAREWELL, all).await.ok();
+        tokio::time::timeout(FAREWELL, self.written_down())
+            .await
+            .ok();
         self.around.see_off(None);
         self.around.departures.seen_off().await;
         self.ends_well().await;
+    }
+
+    /// Waits until everything is recorded; what a disk refused that may take it by now is handed in once more.
+    async fn written_down(&self) {
+        for life in self.lives.values() {
+            life.hands.settled().await;
+            if life.write_what_is_missing() {
+                life.hands.settled().await;
+            }
+        }
     }
 
     async fn step(&mut self) {

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use outrigger_lifecycle::Fact;
@@ -51,7 +52,10 @@ pub(crate) async fn release(hands: Arc<Hands>) {
         // Whoever deletes the Pod tries again.
         hands.lose_shim();
     }
-    remove_directories(&hands, clean).await;
+    hands.released.store(clean, Ordering::Relaxed);
+    // How the containers ended stands in the ledger, too: it stays if the disk has kept that from the record.
+    let recorded = hands.record().is_none_or(|it| it.retry_after().is_none());
+    remove_directories(&hands, clean && recorded).await;
     hands.around.see_off(leaving);
     hands.report(Fact::SandboxReleased);
 }
@@ -109,7 +113,7 @@ pub(crate) async fn purge(hands: Arc<Hands>) {
 
 /// Tries again to release what could not be released when the life ended.
 async fn release_again(hands: &Arc<Hands>) {
-    let lost = may_have_left(hands);
+    let lost = may_have_left(hands) && !hands.released.load(Ordering::Relaxed);
     let here = Arc::clone(hands);
     let locked = blocking(move || {
         let dirs = &here.dirs;
@@ -138,7 +142,7 @@ async fn release_again(hands: &Arc<Hands>) {
 
 /// Removes the Pod's directories, then those above them that nodes made and that are empty now. The
 /// logs of a Pod that outlives its node stay until it is deleted; and so does the ledger, if its shim's
-/// release was not `clean`, for whoever tries again.
+/// release was not `clean`, for whoever tries again, or if the record lacks what it tells.
 async fn remove_directories(hands: &Arc<Hands>, clean: bool) {
     let _turn = hands.removing.lock().await;
     let here = Arc::clone(hands);

@@ -10,7 +10,6 @@ use std::sync::{Arc, PoisonError};
 use k8s_openapi::api::core::v1 as core;
 use outrigger_bundle::bounds::TooLong;
 use outrigger_bundle::expand;
-use outrigger_bundle::seccomp::Confinement;
 use outrigger_lifecycle::{Fact, StartFailure};
 use outrigger_pod::{Pod, Slot};
 use outrigger_wire::{LogFile, RootFs, Stage, Start, Stdio};
@@ -131,12 +130,7 @@ fn make_ready(
     let id = fresh_id().map_err(|error| create_error(format!("make an id: {error}")))?;
     let bundle = hands.dirs.bundle(name, attempt);
     let path = bundle.join("config.json");
-    let wanted = recipe.profile.confinement();
-    let confinement = if confines {
-        wanted
-    } else {
-        Confinement::Unconfined
-    };
+    let (confinement, left_out_profile) = recipe.profile.by(confines);
     let config = recipe.config(hands, slot, attempt, &id, confinement)?;
     create(&path)
         .and_then(|mut file| file.write_all(config.as_ref()))
@@ -145,7 +139,7 @@ fn make_ready(
     let mut warnings: Vec<String> = left_out
         .map(|key| format!("container {name}: {key:?} is no name of a variable, it is left out"))
         .collect();
-    if wanted != confinement {
+    if left_out_profile {
         warnings.push(format!(
             "container {name}: runs without its seccomp profile as before, because the Pod was begun by an older \
              version; delete and create the Pod to confine it"

@@ -6,10 +6,14 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 use outrigger_lifecycle::{ContainerStatus, Exit, Phase, Sizes, State, Status, Time};
 use outrigger_pod::quantity::Quantity;
+use outrigger_pod::text::cut;
 use outrigger_pod::{Kind, Pod, Slot};
 
 use crate::clock::WallClock;
 use crate::instances::Instances;
+
+/// How many bytes the last words of all containers of a Pod may have together, as in a kubelet.
+const LAST_WORDS_BYTES: usize = 12 << 10;
 
 /// Since when each condition is as it is.
 #[derive(Debug, Clone, Default)]
@@ -232,7 +236,10 @@ impl View<'_> {
         let terminated = core::ContainerStateTerminated {
             exit_code: exit.code,
             reason: text(exit.reason.word()),
-            message: text(&exit.message),
+            message: text(&cut(
+                &exit.message,
+                LAST_WORDS_BYTES / self.pod.containers.len().max(1),
+            )),
             started_at: Some(self.time(started.unwrap_or(exit.at))),
             finished_at: Some(self.time(exit.at)),
             container_id: id,

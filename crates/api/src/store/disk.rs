@@ -115,7 +115,7 @@ impl Disk {
             .map_err(|error| failed("opening", Trouble::of(&error), error.to_string()))?;
         let mut spare = Reserve::open(directory);
         let opened = loop {
-            match Disk::with(opener(&path)) {
+            match begin(&path).and_then(|()| Disk::with(opener(&path))) {
                 Err(Problem::Full(_)) if spare.release(&path) => {}
                 opened => break opened,
             }
@@ -186,6 +186,33 @@ impl Disk {
             }
         }
     }
+}
+
+/// Makes a database where there is none, beside its place: what is left half-made of one when the disk fails would be
+/// taken for one that is damaged.
+fn begin(path: &Path) -> Result<(), Problem> {
+    let failed = |error: std::io::Error| Problem::from(redb::StorageError::Io(error));
+    if path.metadata().map_err(failed)?.len() > 0 {
+        return Ok(());
+    }
+    let fresh = path.with_extension("redb.new");
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    let made = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&fresh);
+    made.map_err(failed)?;
+    drop(Disk::with(opener(&fresh))?);
+    std::fs::rename(&fresh, path).map_err(failed)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)
 }
 
 fn opener(file: &Path) -> Opener {

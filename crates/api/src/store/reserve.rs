@@ -161,6 +161,9 @@ mod tests {
         assert_eq!(blocks(), 0);
         drop(Reserve::open(&directory));
         assert!(blocks() >= BYTES);
-        std::fs::remove_dir_all(&directory).unwrap();
+        for file in ["reserve", "store"] {
+            std::fs::remove_file(directory.join(file)).unwrap();
+        }
+        std::fs::remove_dir(&directory).unwrap();
     }
 }

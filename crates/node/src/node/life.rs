@@ -199,6 +199,16 @@ impl Life {
         self.wake = self.wake.into_iter().chain(again).min();
     }
 
+    /// Makes the record anew, now, if it has lost something; says whether it had.
+    pub(super) fn write_what_is_missing(&self) -> bool {
+        let record = self.hands.record();
+        let is_broken = record.is_some_and(|record| record.retry_after().is_some());
+        if is_broken {
+            self.rewrite_record();
+        }
+        is_broken
+    }
+
     /// Notes the end if it has come; what outlives the life goes with the Pod's deletion.
     fn end(&mut self, observer: &mut dyn Observer, now: Time) {
         if !matches!(self.seen.sandbox, Sandbox::Released { .. }) {

@@ -44,8 +44,17 @@ impl Profile {
         Ok(Profile::Own(Box::new(OwnProfile { profile, path })))
     }
 
-    /// For the container's config.
-    pub(super) fn confinement(&self) -> Confinement<'_> {
+    /// For the container's config, from a shim that can confine it or cannot; and whether something is left out.
+    /// The Pod ran without it before, and goes on rather than not to come back.
+    pub(super) fn by(&self, shim_confines: bool) -> (Confinement<'_>, bool) {
+        match self.confinement() {
+            Confinement::Unconfined => (Confinement::Unconfined, false),
+            wanted if shim_confines => (wanted, false),
+            _ => (Confinement::Unconfined, true),
+        }
+    }
+
+    fn confinement(&self) -> Confinement<'_> {
         match self {
             Profile::Default => Confinement::RuntimeDefault,
             Profile::Unconfined => Confinement::Unconfined,
@@ -97,6 +106,24 @@ fn read(folder: &Path, file: &str) -> Result<Vec<u8>, String> {
 mod tests {
     use super::*;
     use crate::scratch::Scratch;
+
+    #[test]
+    fn a_shim_that_cannot_confine_is_not_asked_to_and_that_is_known() {
+        let default = Confinement::RuntimeDefault;
+        assert_eq!(Profile::Default.by(true), (default, false));
+        let unconfined = Confinement::Unconfined;
+        assert_eq!(Profile::Default.by(false), (unconfined, true));
+        for confines in [true, false] {
+            assert_eq!(Profile::Unconfined.by(confines), (unconfined, false));
+        }
+        // As an older one greets.
+        let greeting = r#"{"Hello":{"pid":1,"prepared":true,"containers":[]}}"#;
+        let greeting: outrigger_wire::Reply = serde_json::from_str(greeting).unwrap();
+        let outrigger_wire::Reply::Hello { seccomp, .. } = greeting else {
+            panic!("{greeting:?}");
+        };
+        assert!(!seccomp);
+    }
 
     #[test]
     fn a_profile_is_read_beneath_its_folder_and_nowhere_else() {

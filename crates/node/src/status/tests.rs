@@ -117,6 +117,36 @@ fn mains_stand_by_name_and_the_others_as_in_the_manifest() {
 }
 
 #[test]
+fn the_last_words_of_all_containers_together_are_bounded() {
+    let pod = pod();
+    let exit = Exit {
+        at: Time::from_ms(2000),
+        code: 1,
+        reason: ExitReason::Error,
+        message: "x".repeat(4096),
+    };
+    let mut ended = running();
+    ended.state = State::Terminated {
+        started: None,
+        exit,
+    };
+    let status = status(vec![ended; 4], false);
+    let shown = show(
+        &pod,
+        &status,
+        &Transitions::default(),
+        &Instances::default(),
+    );
+    let all = [shown.init_container_statuses, shown.container_statuses];
+    let all = all.into_iter().flatten().flatten();
+    let bytes = all.map(|status| {
+        let ended = status.state.unwrap().terminated.unwrap();
+        ended.message.unwrap().len()
+    });
+    assert_eq!(bytes.collect::<Vec<usize>>(), [3072; 4]);
+}
+
+#[test]
 fn a_condition_keeps_its_time_until_it_changes() {
     let pod = pod();
     let mut transitions = Transitions::default();

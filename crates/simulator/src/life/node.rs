@@ -108,6 +108,8 @@ impl Node {
         match order {
             Order::KillShim => {
                 if matches!(self.seen.sandbox, Sandbox::Ready { .. }) {
+                    // What it was asked for and has not done goes with it.
+                    self.unanswered.clear();
                     world.kill_shim();
                     world.report(Fact::SandboxLost, Keeper::Shim);
                 }

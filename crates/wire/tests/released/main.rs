@@ -10,6 +10,7 @@
     reason = "a test that cannot read its fixtures has failed"
 )]
 
+mod answers;
 mod names;
 mod values;
 
@@ -32,7 +33,7 @@ fn revisions() -> Vec<PathBuf> {
         let folder = here().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         keep(&folder.join("calls.txt"), &values::calls());
-        keep(&folder.join("messages.txt"), &values::messages());
+        keep(&folder.join("messages.txt"), &answers::messages());
     }
     let entries = std::fs::read_dir(here()).unwrap();
     let folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -119,7 +120,7 @@ fn every_call_of_an_earlier_node_is_understood_and_ours_are_by_an_earlier_shim()
 
 #[test]
 fn every_message_of_an_earlier_shim_is_understood_and_ours_are_by_an_earlier_node() {
-    check("messages.txt", &values::messages());
+    check("messages.txt", &answers::messages());
 }
 
 #[test]

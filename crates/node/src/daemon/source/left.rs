@@ -32,7 +32,8 @@ pub(super) struct Left {
 }
 
 impl<O: Orders> Source<O> {
-    /// The Pods of the store that may have lived, and what their objects say of that.
+    /// The Pods of the store that may have lived, and what their objects say of that; and those that somebody deleted
+    /// of which something may be left, although nothing records it.
     pub(crate) fn lived(&self) -> BTreeMap<PodUid, Lived> {
         let listed = self.store.list(Resource::Pods, None).items;
         let lived = |stored: &Stored| {
@@ -45,7 +46,10 @@ impl<O: Orders> Source<O> {
             };
             node.then(|| Some((uid(stored)?, lived))).flatten()
         };
-        listed.iter().filter_map(lived).collect()
+        let deleted = self.store.deleted().into_iter().map(PodUid);
+        let mut all: BTreeMap<_, _> = deleted.map(|uid| (uid, Lived::Unknown)).collect();
+        all.extend(listed.iter().filter_map(lived));
+        all
     }
 
     /// Takes up Pods that the node adopted: what they were adopted with counts as known. One that the store lacks is

@@ -184,6 +184,23 @@ fn an_adopted_pod_without_an_object_is_put_back_unless_somebody_deleted_it() {
 }
 
 #[test]
+fn a_pod_that_somebody_deleted_is_looked_for_without_its_record() {
+    let mut fixture = Fixture::new();
+    fixture.put(&object("app:1"));
+    let gone = fixture
+        .store
+        .write(&key("web"), |_| Ok::<_, StoreError>(Write::Remove));
+    gone.unwrap();
+    let uid = PodUid("u-1".to_owned());
+    let expected = BTreeMap::from([(uid.clone(), crate::adopt::Lived::Unknown)]);
+    assert_eq!(fixture.source.lived(), expected);
+    // Its shim was found.
+    let left = BTreeMap::from([(uid, "its record is missing".to_owned())]);
+    fixture.source.adopted(&[], &left);
+    assert_eq!(fixture.notes.take(), ["discard u-1 within 0ns"]);
+}
+
+#[test]
 fn an_adopted_pod_whose_object_has_not_changed_is_left_alone() {
     let mut fixture = Fixture::new();
     let pod = Arc::new(objects::pod(&object("app:1")).unwrap());
