@@ -235,7 +235,19 @@ impl Daemon {
     /// # Errors
     /// If it does not run, or has ended by itself before.
     pub fn cut_off(&mut self) -> Verdict {
-        self.pid()?;
+        self.end_by(Signal::SIGKILL)
+    }
+
+    /// Has it end as a program does that aborts.
+    ///
+    /// # Errors
+    /// If it does not run, or has ended by itself before.
+    pub fn crash(&mut self) -> Verdict {
+        self.end_by(Signal::SIGABRT)
+    }
+
+    fn end_by(&mut self, signal: Signal) -> Verdict {
+        let pid = self.pid()?;
         if let Some(mut child) = self.process.take() {
             if let Some(ended) = child.try_wait()? {
                 return Err(failed(format!(
@@ -243,7 +255,7 @@ impl Daemon {
                     self.log_end()
                 )));
             }
-            child.kill()?;
+            kill(pid, signal)?;
             child.wait()?;
         }
         // Its last words must not be taken for those of the next one.

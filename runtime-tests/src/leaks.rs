@@ -141,11 +141,20 @@ fn is_of_the_store(path: &Path, folder: bool) -> bool {
 fn is_kept_profile(path: &Path) -> bool {
     let kept = |folder: &Path| std::fs::read_dir(folder).is_ok_and(|mut all| all.next().is_some());
     let hash = |name: &str| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let of_profiles = |folder: &Path| folder.ends_with("state/seccomp");
+    // One of several daemons has a name before it.
+    let is_state = |folder: &Path| {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let is_ours = folder
+            .parent()
+            .is_some_and(|above| above.ends_with("outrigger-test"));
+        is_ours && (name == "state" || name.ends_with(".state"))
+    };
+    let of_profiles =
+        |folder: &Path| folder.ends_with("seccomp") && folder.parent().is_some_and(is_state);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.parent().is_some_and(of_profiles) && hash(&name)
         || of_profiles(path) && kept(path)
-        || path.ends_with("outrigger-test/state") && kept(&path.join("seccomp"))
+        || is_state(path) && kept(&path.join("seccomp"))
 }
 
 fn device(path: &Path) -> Option<u64> {

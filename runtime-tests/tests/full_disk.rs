@@ -94,6 +94,21 @@ fn deleted(daemon: &Daemon, path: &str) -> Verdict {
     Ok(())
 }
 
+/// Fills the disk, and asks for objects until there is no room for one in what the store has already.
+fn until_refused(daemon: &Daemon) -> Result<(u16, Value), Failure> {
+    let (mut last, mut number) = ((0, Value::Null), 0);
+    let refused = until(30.0, || {
+        fill(&daemon.root)?;
+        number += 1;
+        let mut large = map(&format!("large-{number}"));
+        large["data"]["key"] = "x".repeat(500_000).into();
+        last = daemon.ask("POST", MAPS, &large.to_string())?;
+        Ok(last.0 != 201)
+    })?;
+    ensure!(refused, "{number} objects were taken");
+    Ok(last)
+}
+
 fn on_a_full_disk_what_is_there_can_be_deleted(world: &World) -> Verdict {
     small_disk(world)?;
     let mut daemon = Daemon::start(world)?;
@@ -102,8 +117,7 @@ fn on_a_full_disk_what_is_there_can_be_deleted(world: &World) -> Verdict {
         runs(&daemon, name)?;
         create(&daemon, MAPS, &map(name))?;
     }
-    fill(&daemon.root)?;
-    let (code, answer) = daemon.ask("POST", PODS, &pod("more", STAYS).to_string())?;
+    let (code, answer) = until_refused(&daemon)?;
     let message = answer["message"].as_str().unwrap_or_default();
     ensure!(
         code == 507 && message.contains("make room"),

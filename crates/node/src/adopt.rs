@@ -2,6 +2,7 @@
 //! known, and its shim, if it answers, what happened since. A Pod of which that cannot be found out is left as
 //! it is ([`Left`]): what is not known is never taken for new.
 
+mod crash_note;
 pub(crate) mod discard;
 mod left;
 mod progress;

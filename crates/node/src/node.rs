@@ -86,7 +86,7 @@ impl Node {
         if settings.lease == outrigger_wire::Lease::Forever {
             settings.shim.home = Home::find(&settings.cgroup);
         }
-        let progress = Progress::begin(&settings.directories.root);
+        let progress = Progress::begin(&settings.directories.root, settings.note_crashes);
         let around = Arc::new(Surroundings::new(settings, follower)?);
         let (sender, events) = unbounded_channel();
         Ok(Node {
@@ -288,6 +288,15 @@ impl Node {
                 life.observe(&mut *self.observer, (now(), None), &Fact::SourcesChanged);
                 life.turn(&mut *self.observer);
             }
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Whatever it had in hand has broken the loop.
+        if std::thread::panicking() {
+            self.progress.crashed();
         }
     }
 }

@@ -19,4 +19,6 @@ pub struct Settings {
     pub lease: Lease,
     /// The ConfigMaps and Secrets that Pods may refer to.
     pub objects: Objects,
+    /// Sees to it that a crash of this process leaves a byte in a file. Only what is `unsafe` elsewhere can do that.
+    pub note_crashes: Option<fn(std::fs::File) -> std::io::Result<()>>,
 }

@@ -53,6 +53,14 @@ fn tell(error: &dyn Error) -> i32 {
     1
 }
 
+/// From now on a crash of this process, and no kill, leaves a byte in this file.
+///
+/// # Errors
+/// If it cannot be seen to.
+pub fn note_crashes(note: std::fs::File) -> std::io::Result<()> {
+    outrigger_sys::crash::note_in(note).map_err(Into::into)
+}
+
 /// Gives memory that this process holds as free back to the machine.
 pub fn relax() {
     outrigger_sys::memory::trim();

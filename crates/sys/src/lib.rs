@@ -8,6 +8,7 @@
 pub mod clock;
 pub mod clone;
 pub mod close_fds;
+pub mod crash;
 pub mod credentials;
 pub mod exec;
 pub mod fd_passing;

@@ -16,7 +16,7 @@ fn progress(daemon: &Daemon) -> Value {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// Kills the daemon as soon as this Pod is under way, alone, and suspected of an earlier death or not.
+/// Has the daemon crash as soon as this Pod is under way, alone, and suspected of an earlier death or not.
 fn dies_with(daemon: &mut Daemon, pod: &Value, suspected: bool) -> Verdict {
     daemon.launch()?;
     let under_way = until(15.0, || {
@@ -24,7 +24,7 @@ fn dies_with(daemon: &mut Daemon, pod: &Value, suspected: bool) -> Verdict {
         Ok(progress["underWay"] == json!(uid(pod)) && progress["suspects"].is_null() != suspected)
     })?;
     ensure!(under_way, "{:#}\n{}", progress(daemon), daemon.log_end());
-    daemon.cut_off()
+    daemon.crash()
 }
 
 pub(crate) fn a_pod_that_kills_the_daemon_twice_is_set_aside(world: &World) -> Verdict {

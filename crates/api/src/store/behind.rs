@@ -77,7 +77,8 @@ impl Inner {
     /// and the node, which ends the Pod, may be killed before it has begun.
     pub(super) fn note_deleted(&self, key: &Key, object: &Value) -> Option<Put> {
         let uid = object["metadata"]["uid"].as_str()?;
-        (key.resource == Resource::Pods).then(|| {
+        let has_a_node = !object["spec"]["nodeName"].is_null();
+        (key.resource == Resource::Pods && has_a_node).then(|| {
             self.deleted().insert(uid.to_owned());
             Put::deleted(uid, true)
         })

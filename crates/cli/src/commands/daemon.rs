@@ -39,6 +39,7 @@ pub(crate) fn daemon(places: &Places, daemon: &Daemon) -> Result<u8, Failure> {
             shim: Program::this(),
             lease: Lease::Forever,
             objects: Objects::default(),
+            note_crashes: Some(outrigger_shim::note_crashes),
         },
     };
     // One thread: the memory of an idle daemon is what every machine pays.

@@ -53,6 +53,7 @@ pub(crate) fn run(places: &Places, run: &Run) -> Result<u8, Failure> {
         shim: Program::this(),
         lease: Lease::Connection,
         objects: manifest.objects.clone(),
+        note_crashes: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

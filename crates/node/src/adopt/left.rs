@@ -23,6 +23,8 @@ pub struct Left {
     pub(super) again_in: Duration,
     /// Whether it may be only a matter of time.
     pub(super) passes: bool,
+    /// Whether nothing is wrong with it but that the daemon died while it was taken up, once.
+    suspected: bool,
 }
 
 impl Left {
@@ -32,6 +34,7 @@ impl Left {
             problem,
             again_in: SOON,
             passes: true,
+            suspected: false,
         }
     }
 
@@ -41,6 +44,7 @@ impl Left {
             problem,
             again_in: FOR_LONG,
             passes: false,
+            suspected: false,
         }
     }
 
@@ -51,6 +55,7 @@ impl Left {
                 .to_owned(),
             again_in: IN_A_MOMENT,
             passes: false,
+            suspected: true,
         }
     }
 
@@ -61,6 +66,7 @@ impl Left {
             problem: problem.to_owned(),
             again_in: FOR_LONG.saturating_sub(ago),
             passes: false,
+            suspected: false,
         }
     }
 
@@ -87,6 +93,11 @@ impl Left {
             },
             false => self,
         }
+    }
+
+    /// Whether nothing is wrong with it as far as anybody knows.
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.suspected
     }
 
     /// When it is tried again.

@@ -3,8 +3,10 @@
 //!
 //! After a start that died before all Pods were taken up, the next one takes them up one after the other, and the
 //! file names the one under way. One with which the daemon died is tried once more, alone, when all others have
-//! been taken up; if it dies again, the Pod is set aside: left as it is for an hour. A daemon that is killed by
-//! chance in between sets nobody aside, for it would have to be killed with the same Pod under way twice in a row.
+//! been taken up; if it dies again, the Pod is set aside: left as it is for an hour.
+//!
+//! Only deaths count that the daemon brought upon itself: a crash leaves a byte in a file of its own, and the kernel
+//! counts the processes that it kills for want of memory. Whoever kills the daemon again and again sets nobody aside.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -16,6 +18,7 @@ use outrigger_pod::PodUid;
 use serde::{Deserialize, Serialize};
 
 use crate::adopt::Left;
+use crate::adopt::crash_note::{self, CrashNote, Noter};
 use crate::own_file;
 
 /// The longest file that is read: a name and a number for each of thousands of Pods.
@@ -34,6 +37,9 @@ struct State {
     /// Pods with which the daemon died once, and which have not been tried again.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     suspects: BTreeSet<String>,
+    /// How many processes the machine had killed for want of memory when that began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oom_kills: Option<u64>,
     /// Pods with which it died twice in a row, and when that was, in seconds of Unix time.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     set_aside: BTreeMap<String, u64>,
@@ -52,23 +58,27 @@ enum Stage {
 #[derive(Debug, Clone)]
 pub(crate) struct Progress {
     path: PathBuf,
+    crash: CrashNote,
     state: Arc<Mutex<State>>,
 }
 
 impl Progress {
     /// Reads what the daemon before has left in `root`, and concludes how this one begins. Nothing is written yet.
     /// A file that tells nothing is taken for one of a start that died.
-    pub(crate) fn begin(root: &Path) -> Progress {
+    pub(crate) fn begin(root: &Path, noter: Option<Noter>) -> Progress {
         let path = root.join("adoption.json");
+        let crash = CrashNote::new(root, noter);
         let read = own_file::read(&path, LONGEST_BYTES);
         let before = match read {
             Err(error) if error.kind() == ErrorKind::NotFound => State::default(),
             Err(error) => died(&path, &error),
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| died(&path, &error)),
         };
-        let state = next(before, seconds(SystemTime::now()));
+        let died = crash.is_there() || before.oom_kills < crash_note::oom_kills();
+        let state = next(before, died, seconds(SystemTime::now()));
         Progress {
             path,
+            crash,
             state: Arc::new(Mutex::new(state)),
         }
     }
@@ -98,7 +108,8 @@ impl Progress {
     /// If it cannot be written: then a Pod that kills the daemon would not be found. A full disk is let pass: deletions
     /// make room, and there are none without a daemon.
     pub(crate) fn started(&self) -> Result<(), String> {
-        match self.try_write(|_| {}) {
+        self.crash.begin();
+        match self.try_write(|state| state.oom_kills = crash_note::oom_kills()) {
             Err(Unwritten { text, is_full }) if is_full => {
                 tracing::warn!("{text}; make room on its disk");
                 Ok(())
@@ -112,7 +123,11 @@ impl Progress {
     /// # Errors
     /// If it cannot be written.
     pub(crate) fn alone(&self, uid: &PodUid) -> Result<(), String> {
-        self.write(|state| state.under_way = Some(uid.0.clone()))
+        self.crash.begin();
+        self.write(|state| {
+            state.under_way = Some(uid.0.clone());
+            state.oom_kills = crash_note::oom_kills();
+        })
     }
 
     /// The Pod that was under way has been taken up, or left; the daemon lives. It may wait for the disk.
@@ -122,6 +137,9 @@ impl Progress {
     pub(crate) fn survived(&self, uid: &PodUid) -> Result<(), String> {
         self.write(|state| {
             state.under_way = None;
+            if state.stage.is_none() {
+                state.oom_kills = None;
+            }
             state.suspects.remove(&uid.0);
             state.set_aside.remove(&uid.0);
         })
@@ -149,7 +167,22 @@ impl Progress {
         self.write(|state| {
             state.stage = None;
             state.under_way = None;
+            state.oom_kills = None;
         })
+    }
+
+    /// The daemon ends as it should. It may wait for the disk.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn ended(&self) -> Result<(), String> {
+        self.crash.remove();
+        self.over()
+    }
+
+    /// The daemon is about to die of itself.
+    pub(crate) fn crashed(&self) {
+        self.crash.write();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -199,18 +232,29 @@ fn died(path: &Path, problem: &dyn std::fmt::Display) -> State {
     );
     State {
         stage: Some(Stage::Together),
+        // Whatever has become of it: there was more than none.
+        oom_kills: None,
         ..State::default()
     }
 }
 
-/// How a start begins after what the one before has left.
-fn next(before: State, now_s: u64) -> State {
+/// How a start begins after what the one before has left, which has died of itself or not.
+fn next(before: State, died: bool, now_s: u64) -> State {
     let State {
         stage,
         under_way,
         suspects,
         mut set_aside,
+        oom_kills: _,
     } = before;
+    if !died {
+        return State {
+            stage: Some(Stage::Together),
+            suspects,
+            set_aside,
+            ..State::default()
+        };
+    }
     // Only deaths in a row count: a start that ended without this Pod under way clears it of suspicion.
     let mut suspected = BTreeSet::new();
     match under_way {
@@ -227,9 +271,9 @@ fn next(before: State, now_s: u64) -> State {
             Some(_) => Stage::Singly,
             None => Stage::Together,
         }),
-        under_way: None,
         suspects: suspected,
         set_aside,
+        ..State::default()
     }
 }
 
@@ -253,7 +297,7 @@ mod tests {
 
     /// A start that takes up these Pods, each as it is wanted, and dies with the last of them.
     fn dies_with(scratch: &Scratch, pods: &[&str]) -> Progress {
-        let progress = Progress::begin(&scratch.path);
+        let progress = Progress::begin(&scratch.path, None);
         progress.started().unwrap();
         if let [others @ .., last] = pods {
             for pod in others {
@@ -262,6 +306,7 @@ mod tests {
             }
             progress.alone(&uid(last)).unwrap();
         }
+        progress.crashed();
         progress
     }
 
@@ -272,7 +317,7 @@ mod tests {
         assert!(dies_with(&scratch, &["a", "bomb"]).is_singly());
         let third = dies_with(&scratch, &["a", "b", "bomb"]);
         assert_eq!(withheld(&third), ["bomb"]);
-        let fourth = Progress::begin(&scratch.path);
+        let fourth = Progress::begin(&scratch.path, None);
         assert_eq!(withheld(&fourth), ["bomb"]);
         assert!(
             fourth.withheld()[&uid("bomb")]
@@ -282,12 +327,24 @@ mod tests {
         fourth.started().unwrap();
         fourth.over().unwrap();
         // It stays so, until it is deleted or tried again.
-        let fifth = Progress::begin(&scratch.path);
+        let fifth = Progress::begin(&scratch.path, None);
         assert!(!fifth.is_singly());
         assert_eq!(withheld(&fifth), ["bomb"]);
         fifth.over().unwrap();
         fifth.forget(&uid("bomb")).unwrap();
         assert!(!scratch.path.join("adoption.json").exists());
+    }
+
+    #[test]
+    fn who_is_killed_by_others_has_not_died_of_a_pod() {
+        let scratch = Scratch::new();
+        for _ in 0..5 {
+            let progress = Progress::begin(&scratch.path, None);
+            assert!(!progress.is_singly());
+            assert_eq!(withheld(&progress), [""; 0]);
+            progress.started().unwrap();
+            progress.alone(&uid("a")).unwrap();
+        }
     }
 
     #[test]
@@ -309,7 +366,7 @@ mod tests {
         let scratch = Scratch::new();
         dies_with(&scratch, &[]);
         dies_with(&scratch, &["a"]);
-        let third = Progress::begin(&scratch.path);
+        let third = Progress::begin(&scratch.path, None);
         third.started().unwrap();
         third.over().unwrap();
         third.alone(&uid("a")).unwrap();
@@ -322,7 +379,10 @@ mod tests {
         let scratch = Scratch::new();
         for bytes in ["", "{", "7"] {
             std::fs::write(scratch.path.join("adoption.json"), bytes).unwrap();
-            assert!(Progress::begin(&scratch.path).is_singly(), "{bytes:?}");
+            assert!(
+                Progress::begin(&scratch.path, None).is_singly(),
+                "{bytes:?}"
+            );
         }
     }
 }

@@ -185,9 +185,6 @@ impl<O: Orders> Source<O> {
             self.orders.delete(uid.clone(), Some(0));
         } else if self.left.contains_key(uid) {
             self.orders.discard(uid.clone(), Duration::ZERO);
-        } else {
-            // The node has never had it.
-            self.store.forget_deleted(&uid.0);
         }
     }
 

@@ -44,6 +44,7 @@ fn hands(scratch: &Scratch) -> (Arc<Hands>, UnboundedReceiver<Event>) {
         shim: Program::this(),
         lease: Lease::Forever,
         objects: Objects::default(),
+        note_crashes: None,
     };
     let around = Surroundings::new(settings, None).unwrap();
     let (sender, events) = unbounded_channel();

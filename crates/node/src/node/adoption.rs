@@ -172,7 +172,7 @@ impl Node {
     /// Notes that this node ends because it was told to.
     pub(super) async fn ends_well(&self) {
         let progress = self.progress.clone();
-        if let Err(problem) = blocking(move || progress.over()).await {
+        if let Err(problem) = blocking(move || progress.ended()).await {
             tracing::error!("{problem}");
         }
     }

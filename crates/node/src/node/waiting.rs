@@ -116,7 +116,11 @@ impl Node {
 
     /// Ends and removes a Pod that was not taken up.
     pub(super) fn discard(&mut self, uid: PodUid, grace: Duration) {
-        // One that has been taken up meanwhile is deleted as all others are.
+        // One that can be taken up is deleted as all others are, with its hooks.
+        let waiting = self.waiting.get(&uid);
+        if waiting.is_some_and(|waiting| waiting.left.is_suspected()) {
+            return self.retry(&uid);
+        }
         if self.lives.contains_key(&uid) || !self.discarding.insert(uid.clone()) {
             return;
         }

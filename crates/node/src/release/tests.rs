@@ -45,6 +45,7 @@ fn hands(folder: &Path) -> (Arc<Hands>, UnboundedReceiver<Event>) {
         },
         lease: Lease::Forever,
         objects: Objects::default(),
+        note_crashes: None,
     };
     let around = Surroundings::new(settings, None).unwrap();
     let (sender, events) = unbounded_channel();

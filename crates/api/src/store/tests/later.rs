@@ -11,7 +11,7 @@ fn pod_key() -> Key {
 }
 
 fn pod(phase: &str) -> Value {
-    json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web", "uid": "u1" }, "status": { "phase": phase } })
+    json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web", "uid": "u1" }, "spec": { "nodeName": "here" }, "status": { "phase": phase } })
 }
 
 fn write(store: &Store, write: Write) {

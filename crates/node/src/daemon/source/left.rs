@@ -41,6 +41,8 @@ impl<O: Orders> Source<O> {
             let status = &stored.object["status"];
             let lived = match status["startTime"].is_null() {
                 true => Lived::Unknown,
+                // Of one that was to go nothing may be left but its object.
+                false if deletion(&stored.object).is_some() => Lived::Unknown,
                 false if is_finished(status) => Lived::Over,
                 false => Lived::Begun,
             };
@@ -190,9 +192,16 @@ impl<O: Orders> Source<O> {
         match standing {
             Standing::Left(uid, problem) => {
                 self.known.remove(&uid);
-                self.left.entry(uid.clone()).or_default();
-                if let Some(stored) = self.stored(&uid) {
-                    self.tell_left(&stored, uid, &problem);
+                let left = self.left.entry(uid.clone()).or_default();
+                // Whoever waits for its end is not to wait for another trial.
+                let is_going = std::mem::take(&mut left.going);
+                match self.stored(&uid) {
+                    Some(stored) if is_going => self.see_left(&stored, uid),
+                    Some(stored) => self.tell_left(&stored, uid, &problem),
+                    None if is_going || self.store.deleted().contains(&uid.0) => {
+                        self.orders.discard(uid, Duration::ZERO);
+                    }
+                    None => {}
                 }
             }
             Standing::TakenUp(pod) => {

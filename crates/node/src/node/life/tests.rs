@@ -55,6 +55,7 @@ fn life(scratch: &Scratch) -> Life {
         shim: Program::this(),
         lease: Lease::Forever,
         objects: Objects::default(),
+        note_crashes: None,
     };
     let (accepted, wall) = (now(), WallClock::read());
     let path = record::path(&settings.directories.root, "u");
