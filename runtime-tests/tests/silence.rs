@@ -31,9 +31,15 @@ const STAYS: &str = "trap 'exit 0' TERM; while :; do sleep 0.2 & wait $!; done";
 
 /// A Pod whose container is asked all the time, and restarted at the first bad answer.
 fn pod(name: &str) -> Value {
+    // Shorter than any silence, and longer than a command takes on a slow machine.
+    let timeout_s = if runtime_tests::time_scale() > 1.0 {
+        6
+    } else {
+        2
+    };
     let probe = |command: &str| {
         json!({"exec": {"command": ["sh", "-c", command]}, "periodSeconds": 1,
-            "timeoutSeconds": 1, "failureThreshold": 1})
+            "timeoutSeconds": timeout_s, "failureThreshold": 1})
     };
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
         "spec": {"terminationGracePeriodSeconds": 1, "containers": [{

@@ -168,9 +168,13 @@ async fn take_up(
         Box::new(Nobody),
     )?;
     crate::open_files::tell_if_few();
-    let (handle, outbox) = (node.handle(), Arc::clone(outbox));
+    let (handle, held) = (node.handle(), Arc::clone(outbox));
+    let outbox = Arc::clone(outbox);
     let mut source = Source::new(store.clone(), handle, outbox, standings);
+    // A Pod that is put back into the store must be there before its status.
+    held.hold();
     adopt(&mut node, &mut source, counts, accepted_empty).await?;
+    held.release();
     Ok((node, source))
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Word {
     pub(super) incidents: VecDeque<(Subject, Incident, Timestamp)>,
     pub(super) gone: Vec<(Key, PodUid)>,
     closed: bool,
+    /// Whether nothing may be written yet.
+    held: bool,
     /// Whether what was taken last is still being written.
     writing: bool,
 }
@@ -69,6 +71,17 @@ impl Outbox {
         self.bell.notify_one();
     }
 
+    /// Has everything wait until [`Outbox::release`]: what an object is said to be must not come before the object.
+    pub(crate) fn hold(&self) {
+        self.word().held = true;
+    }
+
+    /// Lets everything be written.
+    pub(crate) fn release(&self) {
+        self.word().held = false;
+        self.bell.notify_one();
+    }
+
     /// Says that nothing follows.
     pub(crate) fn close(&self) {
         self.word().closed = true;
@@ -106,13 +119,16 @@ impl Outbox {
         if word.is_empty() {
             self.done.notify_all();
         }
-        let quiet = |word: &mut Word| word.is_empty() && !word.closed;
+        let quiet = |word: &mut Word| (word.is_empty() || word.held) && !word.closed;
         let (mut word, _) = self
             .bell
             .wait_timeout_while(word, patience, quiet)
             .unwrap_or_else(PoisonError::into_inner);
         if word.closed && word.is_empty() {
             return None;
+        }
+        if word.held && !word.closed {
+            return Some(Word::default());
         }
         let closed = word.closed;
         let taken = std::mem::take(&mut *word);

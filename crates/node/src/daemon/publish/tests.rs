@@ -63,3 +63,22 @@ fn word_of_an_incident_wakes_the_writer_and_the_end_is_the_end() {
     outbox.close();
     assert!(outbox.take(Duration::from_secs(60)).is_none());
 }
+
+#[test]
+fn what_is_held_waits_until_it_is_released() {
+    let outbox = Outbox::default();
+    let key = Key {
+        resource: Resource::Pods,
+        namespace: "shop".to_owned(),
+        name: "web".to_owned(),
+    };
+    outbox.hold();
+    outbox.bury(key, PodUid("u".to_owned()));
+    assert!(outbox.take(Duration::ZERO).unwrap().is_empty());
+    outbox.release();
+    assert_eq!(outbox.take(Duration::from_secs(60)).unwrap().gone.len(), 1);
+    // Whoever ends waits for nobody.
+    outbox.hold();
+    outbox.close();
+    assert!(outbox.take(Duration::from_secs(60)).is_none());
+}
