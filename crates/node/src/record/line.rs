@@ -126,7 +126,7 @@ impl Line {
         Ok(bytes)
     }
 
-    /// The line of these bytes, which come without the newline. Lines of versions before 0.2 have no checksum.
+    /// The line of these bytes, which come without the newline. Lines of b1e0b9e and before have no checksum.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Line, Unread> {
         match checked_line::open(bytes) {
             Opened::Damaged => Err(Unread::Damaged("its checksum is wrong".to_owned())),
